@@ -1,0 +1,44 @@
+// Package pack carries many events in one message: a CloudEvents JSON batch,
+// compressed and base64-encoded, of about TargetBytes. SNS and SQS bill per 64 KiB,
+// so packs are what makes 100,000 events/s affordable (DESIGN.md, Packs).
+package pack
+
+import (
+	"github.com/millrace-pipeline/millrace/shared/event"
+)
+
+// TargetBytes is the most a pack's body has, unless one event alone is larger.
+const TargetBytes = 60 << 10
+
+// Encodings of a body, as the message attribute "encoding" says them. No attribute: Plain.
+const (
+	Plain  = ""
+	Base64 = "base64"      // bytes that are no SQS text, uncompressed
+	S2     = "s2+base64"   // one machine: cheap to make
+	Zstd   = "zstd+base64" // AWS: smaller, fewer billed units
+)
+
+// Pack is one message body made of consecutive events.
+type Pack struct {
+	Body        []byte
+	ContentType string // event.ContentTypeJSON for one plain event, else event.ContentTypeBatch
+	Encoding    string
+	First, End  int // the events [First, End) of the call to Encode
+}
+
+// Options of Encode.
+type Options struct {
+	Encoding string // S2 or Zstd: used wherever it makes the body smaller than plain
+	Target   int    // 0: TargetBytes
+}
+
+// Encode packs events in order. The same events and options give the same bytes.
+func Encode(events []event.Event, o Options) []Pack { return encode(events, o) }
+
+// Decode is the inverse of Encode. limit is the most bytes the decompressed body may
+// have: more is refused before it is allocated (fault.PackBomb). Each element is
+// checked by itself; err concerns the whole body (fault.BadPack, NotJSON, TooLarge …).
+// The events are views of body or of one buffer made from it.
+func Decode(body []byte, contentType, encoding string, limit int) (items []event.Item, err error) {
+	return decode(body, contentType, encoding, limit)
+}
