@@ -4,7 +4,11 @@
 package event
 
 import (
+	"iter"
 	"time"
+	"unsafe"
+
+	"github.com/millrace-pipeline/millrace/shared/fault"
 )
 
 // Limits of what the door accepts. CloudEvents sets no maximum; these keep keys
@@ -35,78 +39,150 @@ type Key struct{ Source, ID string }
 // strings are views of the JSON, which must never be written to again. The zero Event
 // is not valid.
 type Event struct {
-	raw []byte // the JSON object, without surrounding white space
-
-	// Views of raw, or decoded copies where raw has an escape. "" when absent.
-	id, source, typ, subject, time           string
-	contentType, schema                      string
-	tenant, partition, trace, user, priority string
-	received                                 string
-
-	data   []byte // the JSON value of "data" as it stands in raw; nil when absent
-	base64 string // the value of "data_base64", still encoded
-	hasB64 bool
-	when   time.Time // parsed time attribute; zero when absent
+	raw     []byte        // the JSON object, without surrounding white space
+	decoded string        // the values of named attributes that raw has with an escape
+	named   [nNamed]span  // absent: the zero span
+	data    span          // the value of data; off is 0 when absent, since raw[0] is '{'
+	base64  span          // between the quotes of data_base64; off is 0 when absent
+	when    time.Time     // the attribute time in UTC; zero when absent
+	flags   uint8
 }
 
-// Parse reads one event in the JSON format and checks every rule of the specification.
-// It keeps b and the event's strings are views of it. The error is a *fault.Error of a
-// permanent kind whose reason names the rule.
-func Parse(b []byte) (Event, error) { return parse(b) }
+// span is a part of Event.raw, or of Event.decoded when off has inDecoded.
+type span struct{ off, n uint32 }
+
+const inDecoded = 1 << 31
+
+const (
+	receivedMember = 1 << iota // raw has a member receivedtime, if only null
+	base64Escaped              // the span base64 has escapes, as in "\/"
+)
+
+// named attributes are those with an accessor of their own.
+const (
+	nID = iota
+	nSource
+	nType
+	nSubject
+	nContentType
+	nSchema
+	nTenant
+	nPartition
+	nTrace
+	nUser
+	nPriority
+	nReceived
+	nNamed
+)
+
+// CheckSize returns fault.TooLarge when n bytes are more than limit. Callers apply it
+// before Parse, and to the elements of a batch; limit 0 means no limit.
+func CheckSize(n, limit int) error {
+	if limit > 0 && n > limit {
+		return fault.New(fault.TooLarge, "%d bytes, the limit is %d", n, limit)
+	}
+	return nil
+}
 
 // JSON is the event in the JSON format. Read only.
 func (e *Event) JSON() []byte { return e.raw }
 
 // Key is what identifies the event.
-func (e *Event) Key() Key { return Key{e.source, e.id} }
+func (e *Event) Key() Key { return Key{e.Source(), e.ID()} }
 
 // ID is the attribute id.
-func (e *Event) ID() string { return e.id }
+func (e *Event) ID() string { return e.view(e.named[nID]) }
 
 // Source is the attribute source, a URI reference.
-func (e *Event) Source() string { return e.source }
+func (e *Event) Source() string { return e.view(e.named[nSource]) }
 
 // Type is the attribute type, by which handlers are chosen.
-func (e *Event) Type() string { return e.typ }
+func (e *Event) Type() string { return e.view(e.named[nType]) }
 
 // Subject is the attribute subject, "" when absent.
-func (e *Event) Subject() string { return e.subject }
+func (e *Event) Subject() string { return e.view(e.named[nSubject]) }
 
-// Time is when the event happened, zero when the producer did not say.
+// Time is when the event happened, in UTC; zero when the producer did not say. The
+// text as it stood is Attr("time").
 func (e *Event) Time() time.Time { return e.when }
 
 // ContentType is the attribute datacontenttype, "" when absent (then data is JSON).
-func (e *Event) ContentType() string { return e.contentType }
+func (e *Event) ContentType() string { return e.view(e.named[nContentType]) }
 
 // Schema is the attribute dataschema, "" when absent.
-func (e *Event) Schema() string { return e.schema }
+func (e *Event) Schema() string { return e.view(e.named[nSchema]) }
 
 // Tenant is the extension tenantid, "" when absent.
-func (e *Event) Tenant() string { return e.tenant }
+func (e *Event) Tenant() string { return e.view(e.named[nTenant]) }
 
 // PartitionKey is the extension partitionkey, "" when absent.
-func (e *Event) PartitionKey() string { return e.partition }
+func (e *Event) PartitionKey() string { return e.view(e.named[nPartition]) }
 
 // TraceParent is the extension traceparent (W3C Trace Context), "" when absent.
-func (e *Event) TraceParent() string { return e.trace }
+func (e *Event) TraceParent() string { return e.view(e.named[nTrace]) }
 
 // User is the extension userid: who did it, for audit; "" when absent.
-func (e *Event) User() string { return e.user }
+func (e *Event) User() string { return e.view(e.named[nUser]) }
 
 // Priority is the extension priority, "" when absent.
-func (e *Event) Priority() string { return e.priority }
+func (e *Event) Priority() string { return e.view(e.named[nPriority]) }
 
 // Received is when the pipeline received the event; zero before ingest has stamped it.
-func (e *Event) Received() time.Time { return receivedTime(e.received) }
+func (e *Event) Received() time.Time {
+	t, _ := parseTime(e.view(e.named[nReceived]))
+	return t
+}
 
 // Data is the JSON value of data, byte for byte; nil when the event has none or has
 // data_base64 instead. Read only.
-func (e *Event) Data() []byte { return e.data }
+func (e *Event) Data() []byte {
+	if e.data.off == 0 {
+		return nil
+	}
+	return e.raw[e.data.off : e.data.off+e.data.n : e.data.off+e.data.n]
+}
 
-// Bytes is the payload itself: the JSON text of data, or data_base64 decoded.
+// Bytes is the payload itself (CloudEvents JSON Event Format 1.0.2, section 3.1.2):
+// data_base64 decoded; or the JSON text of data; or, where datacontenttype says that
+// data is no JSON and it is a string, the text of that string. nil without payload.
+// Read only.
 func (e *Event) Bytes() []byte { return payload(e) }
 
 // Attr is the value of any attribute by name in its canonical string form (CloudEvents
 // 1.0.2, section 3.1 Type System), and whether the event has it. It scans the event:
 // not for hot paths.
-func (e *Event) Attr(name string) (string, bool) { return attr(e, name) }
+func (e *Event) Attr(name string) (string, bool) {
+	for n, v := range e.Attrs() {
+		if n == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+// Attrs are all attributes of the event, specversion and extensions included, in the
+// order of its JSON, with their values in canonical string form. Attributes whose value
+// is null are absent.
+func (e *Event) Attrs() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for m := range members(e.raw) {
+			if m.isData() {
+				continue
+			}
+			if v, ok := canonical(m.value); ok && !yield(m.name, v) {
+				return
+			}
+		}
+	}
+}
+
+func (e *Event) view(s span) string {
+	switch {
+	case s.n == 0:
+		return ""
+	case s.off < inDecoded:
+		return unsafe.String(&e.raw[s.off], s.n)
+	default:
+		return e.decoded[s.off-inDecoded:][:s.n]
+	}
+}

@@ -45,6 +45,7 @@ const (
 	StoreUnavailable Reason = "store_unavailable"
 	StoreRejected    Reason = "store_rejected"
 	DeadlineNear     Reason = "deadline_near"
+	BreakerOpen      Reason = "breaker_open"
 	Bug              Reason = "bug"
 	Unknown          Reason = "unknown"
 )
@@ -108,6 +109,7 @@ var reasons = map[Reason]Info{
 	StoreUnavailable: {Transient, true, "The event store could not be reached or was too slow.", fixCause},
 	StoreRejected:    {Permanent, false, "The event store refused the event for good.", "look at the error text, then `millrace dlq redrive`"},
 	DeadlineNear:     {Unstarted, true, "The deadline came before the event's turn.", "none: it is redelivered"},
+	BreakerOpen:      {Unstarted, true, "The circuit breaker of a dependency is open: the event was not tried.", "look at the dependency; the breaker closes by itself when it answers again"},
 	Bug:              {Transient, false, "A stage broke its contract; nothing of the batch was acknowledged.", "report it with the log line"},
 	Unknown:          {Transient, true, "A failure that nothing classified.", "look at the error text, then `millrace dlq redrive`"},
 }

@@ -24,16 +24,17 @@ type Stage interface {
 // Outcome is what came of one event. The zero Outcome is a success with nothing to
 // forward. Exactly one of the constructors below makes it.
 type Outcome struct {
-	Forward []event.Event // published to the next stage before the event's delivery is acknowledged
-	Dropped string        // why a handler dropped it; "" if it did not
-	Err     error         // a failure: fault.KindOf decides what becomes of the event
+	Forward   []event.Event // published to the next stage before the event's delivery is acknowledged
+	Dropped   string        // why a handler dropped it; "" if it did not
+	Duplicate bool          // the store had the event already
+	Err       error         // a failure: fault.KindOf decides what becomes of the event
 }
 
 // Forward passes events on to the next stage.
 func Forward(events ...event.Event) Outcome { return Outcome{Forward: events} }
 
 // Stored is the success of a last stage: there is nothing to forward.
-func Stored() Outcome { return Outcome{} }
+func Stored(duplicate bool) Outcome { return Outcome{Duplicate: duplicate} }
 
 // Drop ends the event here, on purpose; the reason is counted.
 func Drop(reason string) Outcome { return Outcome{Dropped: reason} }
@@ -51,6 +52,8 @@ type Delivery struct {
 	Kafka   *KafkaRecord      // set when it is a Kafka record
 	Arrived time.Time         // when the platform received it: SentTimestamp, the record's timestamp
 	Receive int               // receive count of SQS, 1 on the first; 0 from a source that does not count
+
+	FirstReceived time.Time // of the first receive (ApproximateFirstReceiveTimestamp); zero where unknown
 }
 
 // KafkaRecord is what a Kafka record has besides its value.

@@ -33,6 +33,8 @@ type Report struct {
 	BytesRaw   int // their events' JSON
 	BytesOut   int // their bodies
 
+	Breaker BreakerState // of the stage's dependency when the invocation ended; "" without one
+
 	// Latency of each event that ended here (stored, dropped or dead): from when the
 	// pipeline received it to now.
 	Latency []time.Duration
@@ -40,6 +42,15 @@ type Report struct {
 	Reasons  map[fault.Reason]int // failures by reason, retried ones included
 	Failures []Failure            // the first MaxFailures, for the log
 }
+
+// BreakerState of the circuit breaker around what a stage depends on.
+type BreakerState string
+
+const (
+	BreakerClosed   BreakerState = "closed"
+	BreakerOpen     BreakerState = "open"      // calls are not tried
+	BreakerHalfOpen BreakerState = "half-open" // a trial call decides
+)
 
 // MaxFailures bounds the failures that a Report lists.
 const MaxFailures = 20
@@ -52,4 +63,89 @@ type Failure struct {
 	Attempt     int
 	Dead        bool
 	Err         error
+}
+
+// fail notes a failure for the log and counts its reason.
+func (r *Report) fail(f Failure) {
+	if r.Reasons == nil {
+		r.Reasons = make(map[fault.Reason]int)
+	}
+	r.Reasons[fault.ReasonOf(f.Err)]++
+	if len(r.Failures) < MaxFailures {
+		r.Failures = append(r.Failures, f)
+	}
+}
+
+// report counts what became of the batch, hands the Report over, and returns the
+// deliveries that failed.
+func (b *batch) report() []int {
+	now := b.r.Now()
+	for i := range b.items {
+		b.count(&b.items[i], now)
+	}
+	var failed []int
+	for i, f := range b.failed {
+		if f {
+			failed = append(failed, i)
+		}
+	}
+	b.rep.Failed = len(failed)
+	b.rep.Duration = now.Sub(b.start)
+	if b.r.Breaker != nil {
+		b.rep.Breaker = b.r.Breaker()
+	}
+	if b.r.Observe != nil {
+		b.r.Observe(b.rep)
+	}
+	return failed
+}
+
+func (b *batch) count(it *item, now time.Time) {
+	open := b.failed[it.delivery]
+	switch {
+	case it.fate == fateDone:
+		b.countDone(it, now)
+		return
+	case open:
+		b.rep.Redelivery++
+	case it.fate == fateDead:
+		b.rep.Dead++
+	case it.fate == fateLater:
+		b.rep.Unstarted++
+	default:
+		b.rep.Retried++
+	}
+	dead := it.fate == fateDead && !open
+	if dead {
+		b.ended(it, now)
+	}
+	f := Failure{Delivery: b.in.Deliveries[it.delivery].ID, Attempt: b.in.Deliveries[it.delivery].attempt(), Dead: dead, Err: it.err}
+	if it.valid {
+		f.Key, f.TraceParent = it.event.Key(), it.event.TraceParent()
+	}
+	b.rep.fail(f)
+}
+
+func (b *batch) countDone(it *item, now time.Time) {
+	switch {
+	case it.out.Dropped != "":
+		b.rep.Dropped++
+		b.ended(it, now)
+	case b.r.Out == nil:
+		b.rep.Stored++
+		if it.out.Duplicate {
+			b.rep.Duplicates++
+		}
+		b.ended(it, now)
+	}
+}
+
+// ended notes the latency of an event whose way ends here.
+func (b *batch) ended(it *item, now time.Time) {
+	if !it.valid {
+		return
+	}
+	if t := it.event.Received(); !t.IsZero() {
+		b.rep.Latency = append(b.rep.Latency, max(now.Sub(t), 0))
+	}
 }

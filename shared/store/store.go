@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	// ErrNotFound: no event has that key.
+	// ErrNotFound: no event has that key; no event was aggregated for that subject.
 	ErrNotFound = errors.New("event not found")
 	// ErrAmbiguous: several sources have an event with that id; name the source.
 	ErrAmbiguous = errors.New("several events have this id; name the source")
@@ -35,18 +35,20 @@ const (
 type Writer interface {
 	// Write stores each event of the batch that is not there yet, durably, before it
 	// returns. An event already stored stays exactly as it is (delivery rule 8): a
-	// duplicate is no error. Any number of writers may write overlapping batches at once.
+	// duplicate, also within the batch, is no error. Any number of writers may write
+	// overlapping batches at once.
 	//
-	// errs is nil when every event is stored, else one entry per event in order;
-	// nil entries are stored, the others carry a fault.Kind. err concerns the whole
-	// batch: nothing is known to be stored.
-	Write(ctx context.Context, batch []event.Event) (n Written, errs []error, err error)
+	// The results are one per event, in order. err concerns the whole batch: nothing is
+	// known to be stored, and the results are nil. It is fault.StoreUnavailable, transient,
+	// unless the store can tell that no later attempt will do better. The events are used
+	// no longer than the call.
+	Write(ctx context.Context, batch []event.Event) ([]Result, error)
 }
 
-// Written counts what a Write did.
-type Written struct {
-	New        int // stored by this call
-	Duplicates int // there before, or twice in the batch
+// Result of writing one event.
+type Result struct {
+	Duplicate bool  // it was there before, or earlier in the batch
+	Err       error // it is not stored; carries a fault.Kind
 }
 
 // Record is one event as the store knows it.
@@ -58,16 +60,16 @@ type Record struct {
 	Lease    *Lease    // the effect's lease, for Processing, Pending and Failed
 }
 
-// Filter selects events; a zero field selects all.
+// Filter selects events; a zero field selects all. Times are compared in milliseconds.
 type Filter struct {
 	Tenant, Subject, User string
 	Type                  string // exact, or a prefix ending in ".*" ("com.github.*")
 	Source                string
 	Status                Status
-	From, To              time.Time // event time (the receive time where the event has none), [From, To)
+	From, To              time.Time // TimeOf the event, [From, To)
 }
 
-// Page of a listing, newest first.
+// Page of a listing, in the order of Position.
 type Page struct {
 	Records []Record
 	Next    string // cursor of the next page; "" on the last
@@ -76,10 +78,12 @@ type Page struct {
 // Reader reads events.
 type Reader interface {
 	// Get returns one event. An empty Source finds the event by id alone: ErrAmbiguous
-	// if several sources have one.
+	// if several sources have one. ErrNotFound if there is none.
 	Get(ctx context.Context, key event.Key) (Record, error)
-	// List returns at most limit events, newest first by event time, from the cursor on.
-	// Paging through is stable: events that arrive meanwhile neither repeat nor hide others.
+	// List returns at most limit events (at least 1), newest first by event time in the
+	// order of Position, from the cursor on. Paging through is stable: events that arrive
+	// meanwhile neither repeat nor hide others. ErrBadCursor if the cursor is not one that
+	// a listing with this very filter returned.
 	List(ctx context.Context, f Filter, limit int, cursor string) (Page, error)
 	// Count counts the events that List would return.
 	Count(ctx context.Context, f Filter) (int64, error)
@@ -89,7 +93,7 @@ type Reader interface {
 type LeaseRequest struct {
 	Event event.Event // as it came to the stage
 	Owner string      // invocation id
-	Until time.Time   // the invocation's deadline
+	Until time.Time   // the invocation's deadline, kept in milliseconds
 }
 
 // Lease is the right to run one effect.
@@ -97,31 +101,38 @@ type Lease struct {
 	Key     event.Key
 	Owner   string
 	Until   time.Time
-	Token   int64 // fencing token: grows with every lease of this event
-	Attempt int   // effects started so far, this one included
-	Error   string
+	Token   int64  // fencing token: grows with every lease of this event, for ever
+	Attempt int    // effects started so far, this one included
+	Error   string // why the effect failed, while FAILED
 }
 
 // Acquired is the answer to Acquire.
 type Acquired int
 
 const (
-	Granted Acquired = iota // run the effect, then Finish
-	Held                    // another owner's lease has not ended: try later
-	Done                    // the effect has been run: use its recorded result
+	Granted Acquired = iota + 1 // run the effect, then Finish
+	Held                        // a lease has not ended, whoever owns it: try later
+	Done                        // the effect has been run: use its recorded result
 )
 
 // Leases keep effects from happening twice (delivery rule 9).
 type Leases interface {
 	// Acquire moves an event from PENDING, from FAILED, from an ended lease, or from
-	// nothing to PROCESSING, atomically. When Done, result is what Finish recorded.
+	// nothing to PROCESSING, atomically: of any number of callers at once exactly one is
+	// granted. A lease has ended when the clock has reached its Until. When Held, l is the
+	// lease that stands in the way; when Done, result is what Finish recorded. An event
+	// that was stored without a lease counts as nothing: no effect of it is on record.
 	Acquire(ctx context.Context, r LeaseRequest) (a Acquired, l Lease, result []byte, err error)
-	// Finish ends the lease: COMPLETED with the recorded result, or FAILED with the
-	// reason in it. ok is false if another owner has taken the lease over since: then
-	// nothing was changed, and the caller's outputs must not be published.
+	// Finish ends the lease: COMPLETED with the result to record; FAILED, or PENDING to
+	// give it back for another try, with result as the text of Lease.Error. ok is false if
+	// another owner has taken the lease over since, or the effect is COMPLETED already and
+	// s is not: then nothing was changed, and the caller's outputs must not be published.
+	// A lease that ended, or was reset, and that nobody took over can still be finished:
+	// its effect happened. Completing again is ok, and the result recorded first stays.
 	Finish(ctx context.Context, l Lease, s Status, result []byte) (ok bool, err error)
 	// Reset sets stuck events (PROCESSING with a lease that ended before the given time)
-	// that match the filter to PENDING, at most limit, and returns their keys.
+	// that match the filter to PENDING, at most limit, longest ended first, and returns
+	// their keys.
 	Reset(ctx context.Context, f Filter, endedBefore time.Time, limit int) ([]event.Key, error)
 }
 
@@ -133,7 +144,7 @@ type Aggregate struct {
 	ByType          map[string]int64
 	LatestID        string // the event with the greatest (time, id); never an older one that came later
 	LatestType      string
-	LatestData      []byte // its data, JSON
+	LatestData      []byte // its data, JSON, byte for byte; nil when it has none
 }
 
 // Counter is the number of distinct stored events of one hour, tenant and type.
@@ -145,12 +156,17 @@ type Counter struct {
 }
 
 // Analytics reads what Write keeps besides the events. Both are exact: they equal a
-// rebuild from the stored events at any moment, whatever crashed or came twice.
+// rebuild from the stored events at any moment, whatever crashed or came twice. Both go
+// by TimeOf.
 type Analytics interface {
+	// Aggregate of one source and subject; ErrNotFound if no event of a type that asks
+	// for aggregates has been stored for it.
 	Aggregate(ctx context.Context, source, subject string) (Aggregate, error)
+	// Counters of the hours that begin in [from, to), by hour, tenant and type. An empty
+	// tenant and a zero time select all; from is truncated to its hour.
 	Counters(ctx context.Context, tenant string, from, to time.Time) ([]Counter, error)
-	// Rebuild computes both anew from the stored events and returns how many entries
-	// differed from what was there.
+	// Rebuild computes both anew from the stored events, replaces what differs, and
+	// returns how many aggregates and counters differed. Writers wait meanwhile.
 	Rebuild(ctx context.Context) (differed int, err error)
 }
 

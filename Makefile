@@ -1,0 +1,59 @@
+# `make` or `make help` lists the targets.
+GO        ?= go
+GOBIN     := $(shell $(GO) env GOPATH)/bin
+LINT      := $(GOBIN)/golangci-lint
+LINT_VER  := v2.15.0
+BIN       := build/millrace
+DATA      ?= .millrace
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build the command line into build/millrace.
+	@mkdir -p build
+	$(GO) build -trimpath -o $(BIN) ./scripts/millrace
+
+.PHONY: run
+run: build ## Run the pipeline on the 842 real flights of 1 January 2013; needs nothing but Go.
+	$(BIN) run --data $(DATA) --demo events-samples/flights/2013-01-01.ndjson.gz
+
+.PHONY: test
+test: build lint ## Build, vet, lint, and all fast tests, with the race detector.
+	$(GO) vet ./...
+	$(GO) test -race ./...
+
+.PHONY: lint
+lint: $(LINT) ## Lint, the layer rule included.
+	$(LINT) run ./...
+
+$(LINT):
+	$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VER)
+
+.PHONY: integration
+integration: ## Tests against a real MongoDB and Kafka (started from package registries).
+	MILLRACE_REQUIRE=mongo,kafka $(GO) test -tags integration -count=1 -timeout 30m ./...
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for 30 s each.
+	./scripts/fuzz.sh 30s
+
+.PHONY: bench
+bench: build ## Measure the hot paths, and events/s and latency end to end.
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./shared/...
+	$(BIN) bench
+
+.PHONY: functions
+functions: ## Build the Lambda functions: build/functions/<arch>/<name>.zip, same commit, same bytes.
+	$(GO) run ./scripts/functions
+
+.PHONY: docs
+docs: ## Write the generated pages in docs/.
+	$(GO) generate ./...
+
+.PHONY: clean
+clean: ## Delete what the targets build (not the data directory).
+	rm -rf build

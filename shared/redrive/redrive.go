@@ -1,0 +1,224 @@
+// Package redrive is the replay engine: it brings dead letters back to the stage that
+// they failed in, or gives up on them and moves them to the quarantine.
+package redrive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/millrace-pipeline/millrace/shared/fault"
+	"github.com/millrace-pipeline/millrace/shared/pipeline"
+	"github.com/millrace-pipeline/millrace/shared/queue"
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+// hold is how long a dead letter that is looked at is hidden from others.
+const hold = 2 * time.Minute
+
+// Engine redrives dead letters.
+type Engine struct {
+	Broker queue.Broker
+	// MaxRedrives is how often one dead letter may come back: the guard against a loop
+	// of failing and redriving. The next time it goes to the quarantine instead.
+	MaxRedrives int
+}
+
+// Request says which dead letters.
+type Request struct {
+	Stage   string         `json:"stage,omitempty"`   // of package spec; "": every stage
+	Reasons []fault.Reason `json:"reasons,omitempty"` // none: every reason
+	Passing bool           `json:"passing,omitempty"` // only reasons that can pass by themselves (the schedule's choice)
+	Max     int            `json:"max,omitempty"`     // redrive at most this many; 0: all
+	Rate    float64        `json:"rate,omitempty"`    // dead letters a second; 0: as fast as the queues allow
+	DryRun  bool           `json:"dryRun,omitempty"`  // count only
+}
+
+// Validate reports what is wrong with a request.
+func (q Request) Validate() error {
+	if _, ok := spec.StageByName(q.Stage); q.Stage != "" && !ok {
+		return fmt.Errorf("there is no stage %q", q.Stage)
+	}
+	for _, r := range q.Reasons {
+		if !r.Known() {
+			return fmt.Errorf("there is no reason %q", r)
+		}
+	}
+	if q.Max < 0 || q.Rate < 0 {
+		return fmt.Errorf("max and rate must not be negative")
+	}
+	return nil
+}
+
+// Result says what a Run did, or with DryRun would have done.
+type Result struct {
+	Redriven    int                  `json:"redriven"`
+	Quarantined int                  `json:"quarantined"`
+	Left        int                  `json:"left"`   // looked at, not chosen
+	Failed      int                  `json:"failed"` // could not be sent: still in their dead-letter queue
+	ByReason    map[fault.Reason]int `json:"byReason,omitempty"`
+}
+
+// Run redrives the dead letters that the request names. A dead letter is deleted only
+// after its message is durable elsewhere. On an error the Result says what was done.
+func (e *Engine) Run(ctx context.Context, q Request) (Result, error) {
+	r := Result{ByReason: make(map[fault.Reason]int)}
+	if err := q.Validate(); err != nil {
+		return r, err
+	}
+	limit := rate.NewLimiter(rate.Inf, 1)
+	if q.Rate > 0 {
+		limit = rate.NewLimiter(rate.Limit(q.Rate), max(1, int(q.Rate/10)))
+	}
+	for _, s := range spec.Stages {
+		if q.Stage != "" && q.Stage != s.Name {
+			continue
+		}
+		if err := e.stage(ctx, s, q, limit, &r); err != nil {
+			return r, fmt.Errorf("redrive %s: %w", s.DLQ(), err)
+		}
+	}
+	return r, nil
+}
+
+// run is one pass over one dead-letter queue.
+type run struct {
+	q          Request
+	limit      *rate.Limiter
+	r          *Result
+	dlq        queue.Queue
+	home       queue.Queue
+	quarantine queue.Queue
+	maxRedrive int
+	held       []string // receipts of dead letters that stay: released at the end
+	seen       map[string]bool
+}
+
+func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate.Limiter, r *Result) error {
+	w := run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, seen: make(map[string]bool)}
+	for name, to := range map[string]*queue.Queue{s.DLQ(): &w.dlq, s.Queue(): &w.home, spec.Quarantine: &w.quarantine} {
+		opened, err := e.Broker.Queue(ctx, name)
+		if err != nil {
+			return err
+		}
+		*to = opened
+	}
+	defer w.release(context.WithoutCancel(ctx))
+	for q.Max == 0 || r.Redriven < q.Max {
+		msgs, err := w.dlq.Receive(ctx, queue.ReceiveOptions{Max: queue.MaxBatch, Visibility: hold})
+		if err != nil {
+			return err
+		}
+		again, err := w.batch(ctx, msgs)
+		if err != nil {
+			return err
+		}
+		if len(msgs) == 0 || again {
+			return nil
+		}
+	}
+	return nil
+}
+
+// release makes dead letters that stay visible to others at once.
+func (w *run) release(ctx context.Context) {
+	for _, receipt := range w.held {
+		_ = w.dlq.ChangeVisibility(ctx, receipt, 0) // else it shows up when hold ends
+	}
+}
+
+// batch handles the messages of one receive. again reports that a message came back:
+// the queue has been seen once.
+func (w *run) batch(ctx context.Context, msgs []queue.Received) (again bool, err error) {
+	var home, quarantine []queue.Received
+	for _, m := range msgs {
+		if w.seen[m.ID] {
+			again = true
+		}
+		w.seen[m.ID] = true
+		a, _ := pipeline.ParseAttrs(m.Attributes)
+		reason := ReasonOf(a)
+		switch {
+		case again, w.q.Max > 0 && w.r.Redriven+len(home) >= w.q.Max:
+			w.held = append(w.held, m.Receipt)
+			continue
+		case !w.chosen(reason):
+			w.r.Left++
+			w.held = append(w.held, m.Receipt)
+			continue
+		case w.q.DryRun:
+			w.held = append(w.held, m.Receipt)
+		}
+		w.r.ByReason[reason]++
+		if a.Redrives >= w.maxRedrive {
+			quarantine = append(quarantine, m)
+		} else {
+			home = append(home, m)
+		}
+	}
+	if w.q.DryRun {
+		w.r.Redriven += len(home)
+		w.r.Quarantined += len(quarantine)
+		return again, nil
+	}
+	if err := w.limit.WaitN(ctx, min(len(home), w.limit.Burst())); err != nil {
+		return again, err
+	}
+	w.r.Redriven += w.move(ctx, home, w.home, revive)
+	w.r.Quarantined += w.move(ctx, quarantine, w.quarantine, func(m queue.Received) map[string]string { return m.Attributes })
+	return again, nil
+}
+
+// ReasonOf a dead letter: one that SQS itself moved, after receives that nobody
+// answered, has none.
+func ReasonOf(a pipeline.Attrs) fault.Reason {
+	if a.Reason == "" {
+		return fault.Unknown
+	}
+	return a.Reason
+}
+
+func (w *run) chosen(r fault.Reason) bool {
+	if w.q.Passing && !r.Info().Passing {
+		return false
+	}
+	return len(w.q.Reasons) == 0 || slices.Contains(w.q.Reasons, r)
+}
+
+// revive are the attributes of a dead letter on its way back: the attempts start again,
+// the redrives count up, everything else stays (lesson sqsmover #5).
+func revive(m queue.Received) map[string]string {
+	a, foreign := pipeline.ParseAttrs(m.Attributes)
+	a.Redrives++
+	a.Attempt, a.Reason, a.Stage, a.Error = 0, "", "", ""
+	attrs := a.Map()
+	for k, v := range foreign {
+		attrs[k] = v
+	}
+	return attrs
+}
+
+// move sends dead letters on, deletes those that were taken, and returns their number.
+func (w *run) move(ctx context.Context, msgs []queue.Received, to queue.Queue, attrs func(queue.Received) map[string]string) int {
+	if len(msgs) == 0 {
+		return 0
+	}
+	out := make([]queue.Message, len(msgs))
+	for i, m := range msgs {
+		out[i] = queue.Message{Body: m.Body, Attributes: attrs(m)}
+	}
+	var done []string
+	for i, err := range to.Send(ctx, out) {
+		if err != nil { // it stays where it is
+			w.r.Failed++
+			w.held = append(w.held, msgs[i].Receipt)
+			continue
+		}
+		done = append(done, msgs[i].Receipt)
+	}
+	w.dlq.Delete(ctx, done) // what is not deleted comes again: a repeat, not a loss
+	return len(done)
+}
