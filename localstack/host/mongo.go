@@ -38,27 +38,16 @@ func NewMongo(o MongoOptions) (*Mongo, error) {
 	}
 	m := &Mongo{&Server{name: "mongod", dir: dir, detach: o.Detach}}
 	m.prepare = func(ctx context.Context) ([]string, error) { return mongoCommand(ctx, dir, o.CacheGB) }
-	m.ready = func(ctx context.Context) error { return MongoReady(ctx, m.addr()) }
+	m.ready = func(ctx context.Context) error { return MongoReady(ctx, keptAddr(dir, 0)) }
 	return m, nil
 }
 
 // URI is the connection string; "" before the first Start.
 func (m *Mongo) URI() string {
-	if a := m.addr(); a != "" {
-		return MongoURI(a)
+	if addr := keptAddr(m.dir, 0); addr != "" {
+		return MongoURI(addr)
 	}
 	return ""
-}
-
-func (m *Mongo) addr() string {
-	if _, err := os.Stat(filepath.Join(m.dir, "ports")); err != nil {
-		return ""
-	}
-	ports, err := keptPorts(m.dir, 1)
-	if err != nil {
-		return ""
-	}
-	return loopback(ports[0])
 }
 
 // MongoURI is the connection string of a replica set ReplicaSet of one node.

@@ -14,8 +14,8 @@ import (
 // up): while a server is down for a restart, no client's connection can take its port.
 const firstPort, lastPort = 20_000, 32_000
 
-// freePorts returns n ports of 127.0.0.1 on which nothing listens.
-func freePorts(n int) ([]int, error) {
+// FreePorts returns n ports of 127.0.0.1 on which nothing listens.
+func FreePorts(n int) ([]int, error) {
 	var ports []int
 	var held []net.Listener
 	defer func() {
@@ -41,18 +41,39 @@ func freePorts(n int) ([]int, error) {
 }
 
 // keptPorts returns the ports that the run directory remembers, so that a server comes
-// back where its clients and its own data expect it; the first time it chooses n free ones.
+// back where its clients and its own data expect it; the first time it chooses n free
+// ones. A remembered port on which another process listens is an error: the server would
+// only fail more obscurely, and the other one would be taken for it.
 func keptPorts(dir string, n int) ([]int, error) {
-	file := filepath.Join(dir, "ports")
-	b, err := os.ReadFile(file)
+	ports, err := readPorts(dir)
 	if os.IsNotExist(err) {
-		ports, err := freePorts(n)
-		if err != nil {
+		if ports, err = FreePorts(n); err != nil {
 			return nil, err
 		}
 		text := strings.Trim(fmt.Sprint(ports), "[]") + "\n"
-		return ports, os.WriteFile(file, []byte(text), 0o644)
+		return ports, os.WriteFile(portsFile(dir), []byte(text), 0o644)
 	}
+	if err != nil {
+		return nil, err
+	}
+	if len(ports) != n {
+		return nil, fmt.Errorf("%s has %d ports, want %d: remove %s to start anew", portsFile(dir), len(ports), n, dir)
+	}
+	for _, port := range ports {
+		l, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			return nil, fmt.Errorf("port %d, which %s uses, is taken: %w", port, dir, err)
+		}
+		_ = l.Close()
+	}
+	return ports, nil
+}
+
+func portsFile(dir string) string { return filepath.Join(dir, "ports") }
+
+// readPorts is what keptPorts has kept; its error is os.ErrNotExist before that.
+func readPorts(dir string) ([]int, error) {
+	b, err := os.ReadFile(portsFile(dir))
 	if err != nil {
 		return nil, err
 	}
@@ -60,14 +81,20 @@ func keptPorts(dir string, n int) ([]int, error) {
 	for f := range strings.FieldsSeq(string(b)) {
 		port, err := strconv.Atoi(f)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
+			return nil, fmt.Errorf("%s: %w", portsFile(dir), err)
 		}
 		ports = append(ports, port)
 	}
-	if len(ports) != n {
-		return nil, fmt.Errorf("%s has %d ports, want %d: remove %s to start anew", file, len(ports), n, dir)
-	}
 	return ports, nil
+}
+
+// keptAddr is the address of the i-th port of a run directory, "" before the first start.
+func keptAddr(dir string, i int) string {
+	ports, err := readPorts(dir)
+	if err != nil || i >= len(ports) {
+		return ""
+	}
+	return loopback(ports[i])
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

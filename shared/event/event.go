@@ -39,12 +39,12 @@ type Key struct{ Source, ID string }
 // strings are views of the JSON, which must never be written to again. The zero Event
 // is not valid.
 type Event struct {
-	raw     []byte        // the JSON object, without surrounding white space
-	decoded string        // the values of named attributes that raw has with an escape
-	named   [nNamed]span  // absent: the zero span
-	data    span          // the value of data; off is 0 when absent, since raw[0] is '{'
-	base64  span          // between the quotes of data_base64; off is 0 when absent
-	when    time.Time     // the attribute time in UTC; zero when absent
+	raw     []byte       // the JSON object, without surrounding white space
+	decoded string       // the values of named attributes that raw has with an escape
+	named   [nNamed]span // absent: the zero span
+	data    span         // the value of data; off is 0 when absent, since raw[0] is '{'
+	base64  span         // between the quotes of data_base64; off is 0 when absent
+	when    time.Time    // the attribute time in UTC; zero when absent
 	flags   uint8
 }
 

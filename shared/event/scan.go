@@ -173,45 +173,64 @@ func literalEnd(b []byte, i int) (end int, ok bool) {
 	return i, false
 }
 
-// flaws of a JSON value whose grammar is right otherwise: where they were first seen.
-// 0 means nowhere.
+// flaws of a JSON value whose grammar is right otherwise: the offset where each was first
+// seen, 0 where it was not.
 type flaws struct{ utf8, depth int }
+
+// levels are the arrays and objects that are open.
+type levels struct {
+	objects []uint64 // bit d-1: whether level d is an object
+	depth   int
+	object  bool // whether the innermost level is one
+}
+
+func (l *levels) enter(object bool) {
+	word, bit := l.depth>>6, uint64(1)<<(l.depth&63)
+	if word == len(l.objects) {
+		l.objects = append(l.objects, 0)
+	}
+	if object {
+		l.objects[word] |= bit
+	} else {
+		l.objects[word] &^= bit
+	}
+	l.depth++
+	l.object = object
+}
+
+func (l *levels) leave() {
+	l.depth--
+	if d := l.depth - 1; d >= 0 {
+		l.object = l.objects[d>>6]>>(d&63)&1 == 1
+	}
+}
 
 // valueEnd reads any value at b[i], of any depth, and notes its flaws. On a breach of
 // the grammar it returns where.
 func valueEnd(b []byte, i int, f *flaws) (end int, ok bool) {
-	var (
-		shallow [8]uint64         // one bit for each open level: 1 is an object
-		open    = shallow[:0]     // grows to the heap beyond 512 levels
-		depth   int
-		object  bool // the innermost open level is an object
-		c       class
-	)
+	var words [MaxDepth / 64]uint64 // append goes to the heap only beyond MaxDepth
+	l := levels{objects: words[:]}
 value:
 	if i = space(b, i); i >= len(b) {
 		return i, false
 	}
 	switch b[i] {
 	case '"':
-		if i, c = stringEnd(b, i+1); c >= badUTF8 {
-			if c >= control {
-				return i, false
-			}
-			if f.utf8 == 0 {
-				f.utf8 = i
-			}
+		if i, ok = f.text(b, i); !ok {
+			return i, false
 		}
-		i++
 	case '{', '[':
-		object = b[i] == '{'
-		if depth++; depth > MaxDepth && f.depth == 0 {
+		closing := b[i] + 2 // '}' and ']' are two behind in ASCII
+		l.enter(b[i] == '{')
+		if l.depth > MaxDepth && f.depth == 0 {
 			f.depth = i
 		}
-		open = push(open, depth, object)
-		if i = space(b, i+1); i < len(b) && b[i] == '}'-2*b2i(!object) {
-			break // closed by what follows
+		if i = space(b, i+1); i < len(b) && b[i] == closing {
+			i++
+			l.leave()
+			break
 		}
-		if object {
+		if l.object {
 			goto name
 		}
 		goto value
@@ -225,7 +244,7 @@ value:
 		}
 	}
 next:
-	if depth == 0 {
+	if l.depth == 0 {
 		return i, true
 	}
 	if i = space(b, i); i >= len(b) {
@@ -234,14 +253,13 @@ next:
 	switch {
 	case b[i] == ',':
 		i++
-		if object {
+		if l.object {
 			goto name
 		}
 		goto value
-	case b[i] == '}' && object, b[i] == ']' && !object:
+	case b[i] == '}' && l.object, b[i] == ']' && !l.object:
 		i++
-		depth--
-		object = depth > 0 && isObject(open, depth)
+		l.leave()
 		goto next
 	}
 	return i, false
@@ -249,17 +267,26 @@ name:
 	if i = space(b, i); i >= len(b) || b[i] != '"' {
 		return i, false
 	}
-	if i, c = stringEnd(b, i+1); c >= badUTF8 {
+	if i, ok = f.text(b, i); !ok {
+		return i, false
+	}
+	if i = space(b, i); i >= len(b) || b[i] != ':' {
+		return i, false
+	}
+	i++
+	goto value
+}
+
+// text reads the string at b[i], a quote, of data or of a name in data.
+func (f *flaws) text(b []byte, i int) (end int, ok bool) {
+	end, c := stringEnd(b, i+1)
+	if c >= badUTF8 {
 		if c >= control {
-			return i, false
+			return end, false
 		}
 		if f.utf8 == 0 {
 			f.utf8 = i
 		}
 	}
-	if i = space(b, i+1); i >= len(b) || b[i] != ':' {
-		return i, false
-	}
-	i++
-	goto value
+	return end + 1, true
 }

@@ -37,10 +37,14 @@ var inherited = []string{
 
 // Add begins one further event of the given type, to be completed on the builder. It
 // has the original's source, an id derived from the original's, and its time, subject,
-// tenant, partition key, trace, priority, user and receive time. What is set on the builder replaces
-// that.
+// tenant, partition key, trace, priority, user and receive time. What is set on the
+// builder replaces that.
 func (r *Result) Add(eventType string) *event.Builder {
 	e := &r.event
+	if len(e.JSON()) == 0 { // a result without an event, which Output refuses
+		r.further = append(r.further, event.New("", "", eventType))
+		return r.further[len(r.further)-1]
+	}
 	b := event.New(e.Source(), e.DeriveID(len(r.further)), eventType)
 	for _, name := range inherited {
 		if v, ok := e.Attr(name); ok {

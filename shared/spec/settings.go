@@ -165,7 +165,7 @@ func unknown(given map[string]string) []error {
 		if near := nearest(name); near != "" {
 			errs[i] = fmt.Errorf("%s: there is no such setting; did you mean %s?", name, near)
 		} else {
-			errs[i] = fmt.Errorf("%s: there is no such setting; `millrace settings` lists them", name)
+			errs[i] = fmt.Errorf("%s: there is no such setting", name)
 		}
 	}
 	return errs

@@ -1,8 +1,8 @@
 package pack
 
-import "github.com/millrace-pipeline/millrace/shared/event"
+import (
+	"encoding/base64"
 
-func encode(events []event.Event, o Options) []Pack { panic("todo") }
-func decode(body []byte, contentType, encoding string, limit int) ([]event.Item, error) {
-	panic("todo")
-}
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+)

@@ -10,6 +10,10 @@ import (
 // TargetBytes is the most a pack's body has, unless one event alone is larger.
 const TargetBytes = 60 << 10
 
+// MaxRawBytes is the most a pack's batch has before compression, unless one event alone
+// is larger. It bounds what a receiver has to allocate however well the events compress.
+const MaxRawBytes = 4 << 20
+
 // Encodings of a body, as the message attribute "encoding" says them. No attribute: Plain.
 const (
 	Plain  = ""
@@ -20,7 +24,7 @@ const (
 
 // Pack is one message body made of consecutive events.
 type Pack struct {
-	Body        []byte
+	Body        []byte // read only: a single plain event is its own JSON, not a copy
 	ContentType string // event.ContentTypeJSON for one plain event, else event.ContentTypeBatch
 	Encoding    string
 	First, End  int // the events [First, End) of the call to Encode
@@ -28,17 +32,16 @@ type Pack struct {
 
 // Options of Encode.
 type Options struct {
-	Encoding string // S2 or Zstd: used wherever it makes the body smaller than plain
+	Encoding string // S2 or Zstd: used wherever it makes the body smaller than plain; else Plain
 	Target   int    // 0: TargetBytes
 }
 
 // Encode packs events in order. The same events and options give the same bytes.
-func Encode(events []event.Event, o Options) []Pack { return encode(events, o) }
-
-// Decode is the inverse of Encode. limit is the most bytes the decompressed body may
-// have: more is refused before it is allocated (fault.PackBomb). Each element is
-// checked by itself; err concerns the whole body (fault.BadPack, NotJSON, TooLarge …).
-// The events are views of body or of one buffer made from it.
-func Decode(body []byte, contentType, encoding string, limit int) (items []event.Item, err error) {
-	return decode(body, contentType, encoding, limit)
+func Encode(events []event.Event, o Options) []Pack {
+	p := newPacker(events, o)
+	var packs []Pack
+	for p.first < len(events) {
+		packs = append(packs, p.next())
+	}
+	return packs
 }

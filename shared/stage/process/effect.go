@@ -2,8 +2,6 @@ package process
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"time"
 
 	"github.com/millrace-pipeline/millrace/shared/event"
@@ -28,9 +26,9 @@ const (
 // effect runs a handler with side effects under a lease (delivery rule 9). The result
 // is recorded before it is returned for publishing, so a redelivery after a crash
 // between the two takes the record and does not repeat the effect.
-func (r *run) effect(ctx context.Context, f handlers.EffectFunc, e *event.Event, i int) pipeline.Outcome {
+func (r *run) effect(ctx context.Context, f handlers.EffectFunc, e *event.Event) pipeline.Outcome {
 	acquired, lease, recorded, err := r.o.Leases.Acquire(ctx, store.LeaseRequest{
-		Event: *e, Owner: leaseOwner(ctx, i), Until: r.leaseEnd(ctx),
+		Event: *e, Owner: pipeline.RequestID(ctx), Until: r.leaseEnd(ctx),
 	})
 	switch {
 	case err != nil:
@@ -39,6 +37,8 @@ func (r *run) effect(ctx context.Context, f handlers.EffectFunc, e *event.Event,
 		return pipeline.Fail(fault.New(fault.LeaseHeld, "by %s until %s", lease.Owner, lease.Until.UTC().Format(time.RFC3339)))
 	case acquired == store.Done:
 		return decodeRecord(recorded)
+	case acquired != store.Granted:
+		return pipeline.Fail(fault.New(fault.Bug, "the store answered %d to Acquire", acquired))
 	}
 	out := call(ctx, e, func(ctx context.Context, e event.Event) (handlers.Result, error) {
 		return f(ctx, e, lease.Token)
@@ -68,16 +68,6 @@ func (r *run) finish(ctx context.Context, lease store.Lease, out pipeline.Outcom
 		return pipeline.Fail(fault.New(fault.LeaseLost, "token %d; another invocation has taken over", lease.Token))
 	}
 	return out
-}
-
-// leaseOwner names the invocation and the event's place in it: an event that is twice
-// in one batch has two owners, and so one effect.
-func leaseOwner(ctx context.Context, i int) string {
-	id := pipeline.RequestID(ctx)
-	if id == "" {
-		id = rand.Text()
-	}
-	return fmt.Sprintf("%s#%d", id, i)
 }
 
 func (r *run) leaseEnd(ctx context.Context) time.Time {

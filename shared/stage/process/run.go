@@ -99,7 +99,7 @@ func (r *run) one(ctx context.Context, i int, h *handlers.Handler) {
 	case h == nil || h.Handle == nil && h.Effect == nil:
 		s.out = pipeline.Forward(e)
 	case h.Effect != nil:
-		s.out = r.effect(ctx, h.Effect, &e, i)
+		s.out = r.effect(ctx, h.Effect, &e)
 	default:
 		s.out = call(ctx, &e, h.Handle)
 	}

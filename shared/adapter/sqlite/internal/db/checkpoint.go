@@ -34,6 +34,19 @@ func (c *checkpointer) after(conn *sqlite.Conn) {
 	}
 	conn.SetBusyTimeout(readerWait)
 	defer conn.SetBusyTimeout(0)
+	t0:=time.Now()
+	defer func(){ println("ckpt", info.Size(), time.Since(t0).String(), time.Now().Before(c.retry)) }()
+	defer func(){ st,_,_ := conn.PrepareTransient("PRAGMA wal_checkpoint(PASSIVE)"); st.Step(); if time.Now().Before(c.retry) { println("then passive", st.ColumnInt(0), st.ColumnInt(1), st.ColumnInt(2)) }; st.Finalize() }()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for range 3 {
+		select { case <-stop: return
+		case <-time.After(100*time.Millisecond): }
+		b, _ := os.ReadFile("/proc/locks")
+		println(string(b))
+		}
+	}()
 	if busy, err := queryInt(conn, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil || busy != 0 {
 		c.retry = time.Now().Add(retryPause)
 	}

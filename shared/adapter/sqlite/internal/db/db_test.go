@@ -410,7 +410,9 @@ func TestWALStaysBounded(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "x.db"), o)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
-	for range 3 { // overlapping readers, each longer than a write
+	var its [3]atomic.Int64
+	go func() { for { time.Sleep(100*time.Millisecond); println(its[0].Load(), its[1].Load(), its[2].Load()) } }()
+	for r := range 3 { // overlapping readers, each longer than a write
 		wg.Go(func() {
 			for {
 				select {
@@ -418,6 +420,7 @@ func TestWALStaysBounded(t *testing.T) {
 					return
 				default:
 				}
+				its[r].Add(1)
 				_ = d.Read(t.Context(), func(conn *sqlite.Conn) error {
 					_, err := sqlitex.ResultInt(conn.Prep("SELECT count(*) FROM t"))
 					time.Sleep(3 * time.Millisecond)

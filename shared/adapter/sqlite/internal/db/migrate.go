@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,7 +15,11 @@ import (
 func (d *DB) prepareFile(ctx context.Context, conn *sqlite.Conn) error {
 	conn.SetInterrupt(ctx.Done())
 	defer conn.SetInterrupt(nil)
-	if err := d.identify(conn); err != nil { // before anything is changed
+	// Before anything is changed; one transaction, as another process may be migrating.
+	if err := exec(conn, "BEGIN"); err != nil {
+		return err
+	}
+	if err := errors.Join(d.identify(conn), exec(conn, "ROLLBACK")); err != nil {
 		return err
 	}
 	if err := exec(conn, fmt.Sprintf("PRAGMA page_size = %d", d.opts.PageSize)); err != nil {
