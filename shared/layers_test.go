@@ -17,7 +17,7 @@ type layer struct {
 	why     string
 }
 
-var core = []string{"shared/event", "shared/fault", "shared/spec", "shared/queue", "shared/store", "shared/pipeline"}
+var core = []string{"shared/event", "shared/fault", "shared/spec", "shared/queue", "shared/store", "shared/pipeline", "shared/metric"}
 
 // layers, the most specific path first: the first that fits a package counts.
 var layers = []layer{
@@ -28,6 +28,7 @@ var layers = []layer{
 	{"shared/queue", nil, []string{"-"}, "a contract knows no implementation"},
 	{"shared/store", []string{"shared/event", "shared/fault"}, []string{"-"}, "a contract knows no implementation"},
 	{"shared/pipeline", []string{"shared/event", "shared/fault", "shared/queue"}, []string{"-"}, "the rules of delivery know no technology"},
+	{"shared/metric", core, []string{"-"}, "what is measured knows no technology"},
 	{"shared/stage", append([]string{"shared/handlers"}, core...), []string{"golang.org/x/sync"}, "a stage is pure work"},
 	{"shared/handlers", core, []string{"-"}, "handlers are the user's code, not ours to bind to an SDK"},
 	{"shared/breaker", core, []string{"github.com/failsafe-go"}, "one library, wrapped once"},

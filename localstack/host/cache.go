@@ -53,7 +53,7 @@ func cached(ctx context.Context, name string, fill func(ctx context.Context, dir
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(tmp) //nolint:errcheck // a leftover in a cache, found by its name
+	defer os.RemoveAll(tmp)
 	if err := fill(ctx, tmp); err != nil {
 		return "", err
 	}

@@ -39,7 +39,7 @@ func NewKafka(o KafkaOptions) (*Kafka, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kafka{Server: &Server{name: "kafka", dir: dir, detach: o.Detach}, heap: o.Heap, users: o.Users}
+	k := &Kafka{Server: &Server{name: "kafka", dir: dir, detach: o.Detach, grace: stopTimeout}, heap: o.Heap, users: o.Users}
 	if k.heap == "" {
 		k.heap = "512m"
 	}
@@ -109,7 +109,7 @@ func format(ctx context.Context, jvm []string, dir, properties string, users map
 // clusterID is a random id in Kafka's form: 16 bytes in URL-safe base64, 22 characters.
 func clusterID() string {
 	var id [16]byte
-	rand.Read(id[:])          //nolint:errcheck // never fails since Go 1.24
+	rand.Read(id[:])
 	id[0] = id[0]&0x7f | 0x40 // the form must not begin with "-": the tool takes it for a flag
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }

@@ -36,7 +36,7 @@ func NewMongo(o MongoOptions) (*Mongo, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Mongo{&Server{name: "mongod", dir: dir, detach: o.Detach}}
+	m := &Mongo{&Server{name: "mongod", dir: dir, detach: o.Detach, grace: stopTimeout}}
 	m.prepare = func(ctx context.Context) ([]string, error) { return mongoCommand(ctx, dir, o.CacheGB) }
 	m.ready = func(ctx context.Context) error { return MongoReady(ctx, keptAddr(dir, 0)) }
 	return m, nil
@@ -83,6 +83,8 @@ const (
 	codeNotYetInitialized  = 94
 )
 
+var errNoPrimary = errors.New("the replica set has no primary yet")
+
 // MongoReady makes the mongod at addr a one-node replica set where it is not one yet, and
 // returns nil once it is the primary. It tries once: call it through Poll.
 func MongoReady(ctx context.Context, addr string) error {
@@ -96,7 +98,7 @@ func MongoReady(ctx context.Context, addr string) error {
 	if err != nil {
 		return err
 	}
-	defer client.Disconnect(context.WithoutCancel(ctx)) //nolint:errcheck // nothing depends on it
+	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }()
 	admin := client.Database("admin")
 	var hello struct {
 		Primary bool   `bson:"isWritablePrimary"`
@@ -109,15 +111,18 @@ func MongoReady(ctx context.Context, addr string) error {
 		return nil
 	}
 	if hello.Set != "" {
-		return errors.New("the replica set has no primary yet")
+		return errNoPrimary
 	}
 	return initiate(ctx, admin, addr)
 }
 
 func initiate(ctx context.Context, admin *mongo.Database, addr string) error {
 	err := admin.RunCommand(ctx, bson.D{{Key: "replSetGetStatus", Value: 1}}).Err()
+	if err == nil {
+		return errNoPrimary // initiated since hello was asked
+	}
 	if !hasCode(err, codeNotYetInitialized) {
-		return fmt.Errorf("the replica set is starting: %v", err)
+		return fmt.Errorf("ask for the replica set's status: %w", err)
 	}
 	member := bson.D{{Key: "_id", Value: 0}, {Key: "host", Value: addr}}
 	config := bson.D{{Key: "_id", Value: ReplicaSet}, {Key: "members", Value: bson.A{member}}}
@@ -125,7 +130,7 @@ func initiate(ctx context.Context, admin *mongo.Database, addr string) error {
 	if err != nil && !hasCode(err, codeAlreadyInitialized) {
 		return err
 	}
-	return errors.New("the replica set has no primary yet")
+	return errNoPrimary
 }
 
 func hasCode(err error, code int) bool {

@@ -85,7 +85,7 @@ func unzip(archive, dir string, names ...string) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close()
 	for _, name := range names {
 		if err := unzipFile(&r.Reader, name, filepath.Join(dir, name)); err != nil {
 			return err
@@ -103,7 +103,7 @@ func unzipFile(r *zip.Reader, name, target string) error {
 		if err != nil {
 			return err
 		}
-		defer in.Close() //nolint:errcheck // read only
+		defer in.Close()
 		out, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
 		if err != nil {
 			return err

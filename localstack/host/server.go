@@ -16,8 +16,8 @@ import (
 
 const (
 	startTimeout = 90 * time.Second // Kafka takes 5 s on an idle core, far more on a busy one
-	stopTimeout  = 30 * time.Second
-	readyTimeout = 5 * time.Second // of one check
+	stopTimeout  = 30 * time.Second // from SIGTERM to SIGKILL
+	readyTimeout = 5 * time.Second  // of one check
 	readyPause   = 50 * time.Millisecond
 )
 
@@ -28,6 +28,7 @@ type Server struct {
 	name    string
 	dir     string
 	detach  bool
+	grace   time.Duration                                        // stopTimeout
 	prepare func(ctx context.Context) (argv []string, err error) // fetches what it needs, chooses ports
 	ready   func(ctx context.Context) error                      // nil when it serves; one try
 
@@ -52,7 +53,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // the process has its own descriptor
+	defer log.Close()
 	before, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
@@ -107,10 +108,10 @@ func (s *Server) Stop(ctx context.Context) error {
 	if err := p.signal(syscall.SIGTERM); err != nil {
 		return fmt.Errorf("stop %s: %w", s.name, err)
 	}
-	waitCtx, cancel := context.WithTimeout(ctx, stopTimeout)
+	waitCtx, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
 	if err := p.wait(waitCtx); err != nil {
-		return errors.Join(fmt.Errorf("%s did not stop within %s of SIGTERM and was killed", s.name, stopTimeout), s.Kill(ctx))
+		return errors.Join(fmt.Errorf("%s did not stop within %s of SIGTERM and was killed", s.name, s.grace), s.Kill(ctx))
 	}
 	return s.gone()
 }
@@ -124,7 +125,7 @@ func (s *Server) Kill(ctx context.Context) error {
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return fmt.Errorf("kill %s: %w", s.name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.grace)
 	defer cancel()
 	if err := p.wait(ctx); err != nil {
 		return fmt.Errorf("kill %s: %w", s.name, err)

@@ -17,10 +17,10 @@ import (
 // Defaults of New: the breaker opens when at least half of ten or more batches in 30 s
 // failed, and lets one batch try again after 15 s.
 const (
-	failures = 5
-	batches  = 10
-	window   = 30 * time.Second
-	rest     = 15 * time.Second
+	failureRate = 0.5
+	batches     = 10
+	window      = 30 * time.Second
+	rest        = 15 * time.Second
 )
 
 // Breaker is a stage around a stage.
@@ -34,7 +34,7 @@ type Breaker struct {
 // failure of the dependency.
 func New(next pipeline.Stage, reason fault.Reason) *Breaker {
 	cb := circuitbreaker.NewBuilder[any]().
-		WithFailureRateThreshold(failures*100/batches, batches, window).
+		WithFailureRateThreshold(failureRate, batches, window).
 		WithDelay(rest).
 		WithSuccessThreshold(1).
 		Build()

@@ -33,7 +33,7 @@ func Parse(b []byte) (Event, error) {
 // parser reads one event.
 type parser struct {
 	b     []byte // begins with the event
-	e     *Event
+	e     Event
 	seen  uint32 // members of known names, by nameIndex
 	given uint32 // those of them that are not null
 	names names
@@ -55,13 +55,14 @@ func parseAt(b []byte, i int, e *Event) (end int, rule, err *fault.Error) {
 	if uint64(len(b)-i) >= inDecoded {
 		return i, nil, fault.New(fault.TooLarge, "%d bytes", len(b)-i)
 	}
-	p := parser{b: b[i:], e: e}
+	p := parser{b: b[i:]}
 	n, ok := p.object()
 	if !ok {
 		return i + n, nil, notJSON(b, i+n)
 	}
-	e.raw = p.b[:n:n]
 	p.complete()
+	p.e.raw = p.b[:n:n]
+	*e = p.e
 	return i + n, p.rule, nil
 }
 

@@ -1,6 +1,9 @@
 package event
 
-import ("testing";"fmt")
+import (
+	"fmt"
+	"testing"
+)
 
 func TestQuick(t *testing.T) {
 	for _, s := range []string{
@@ -17,7 +20,7 @@ func TestQuick(t *testing.T) {
 			fmt.Println(string(s2.JSON()), s2.Received(), s.Received(), s.ID(), string(s.Data()), string(s.Bytes()), s.Time())
 			p, err := Parse(s.JSON())
 			fmt.Println(p.Key(), err)
-			x, err := e.Edit().Set("foo", true).Set("id", "other").Data(map[string]int{"q":1}).Build()
+			x, err := e.Edit().Set("foo", true).Set("id", "other").Data(map[string]int{"q": 1}).Build()
 			fmt.Println(string(x.JSON()), err)
 		}
 	}

@@ -73,13 +73,12 @@ const (
 
 // special has the high bit set of the first byte of x that ends the plain run of a
 // string: a quote, a backslash, a control character, DEL or a byte beyond ASCII. Bits
-// above the lowest one that is set mean nothing (borrows).
+// above the lowest one that is set mean nothing (borrows and carries).
 func special(x uint64) uint64 {
-	quote := (x ^ '"'*ones) - ones
+	low := (x ^ 0x02*ones) - 0x21*ones // flipping bit 1 brings '"' below 0x21, with the controls, and takes ' ' out
 	slash := (x ^ '\\'*ones) - ones
-	del := (x ^ 0x7f*ones) - ones
-	ctl := x - ' '*ones
-	return (quote | slash | del | ctl | x) & highs
+	del := x + ones
+	return (low | slash | del | x) & highs
 }
 
 // escapeLen is the length of the escape sequence at the start of b, 0 if it is none.
@@ -118,7 +117,7 @@ func hexDigit(c byte) rune {
 
 // space returns the index of the first byte at or after i that is no white space.
 func space(b []byte, i int) int {
-	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
 	return i
@@ -179,20 +178,21 @@ type flaws struct{ utf8, depth int }
 
 // levels are the arrays and objects that are open.
 type levels struct {
-	objects []uint64 // bit d-1: whether level d is an object
 	depth   int
-	object  bool // whether the innermost level is one
+	object  bool                  // whether the innermost level is an object
+	objects [MaxDepth / 64]uint64 // bit d-1: whether level d is one
+	deep    []bool                // the same for levels beyond MaxDepth
 }
 
 func (l *levels) enter(object bool) {
-	word, bit := l.depth>>6, uint64(1)<<(l.depth&63)
-	if word == len(l.objects) {
-		l.objects = append(l.objects, 0)
-	}
-	if object {
-		l.objects[word] |= bit
+	if l.depth < MaxDepth {
+		word, bit := &l.objects[l.depth>>6], uint64(1)<<(l.depth&63)
+		*word &^= bit
+		if object {
+			*word |= bit
+		}
 	} else {
-		l.objects[word] &^= bit
+		l.deep = append(l.deep[:l.depth-MaxDepth], object)
 	}
 	l.depth++
 	l.object = object
@@ -200,25 +200,32 @@ func (l *levels) enter(object bool) {
 
 func (l *levels) leave() {
 	l.depth--
-	if d := l.depth - 1; d >= 0 {
+	if d := l.depth - 1; uint(d) < MaxDepth {
 		l.object = l.objects[d>>6]>>(d&63)&1 == 1
+	} else if d >= MaxDepth {
+		l.object = l.deep[d-MaxDepth]
 	}
 }
 
 // valueEnd reads any value at b[i], of any depth, and notes its flaws. On a breach of
 // the grammar it returns where.
 func valueEnd(b []byte, i int, f *flaws) (end int, ok bool) {
-	var words [MaxDepth / 64]uint64 // append goes to the heap only beyond MaxDepth
-	l := levels{objects: words[:]}
+	var (
+		l     levels
+		c     class
+		start int
+	)
 value:
 	if i = space(b, i); i >= len(b) {
 		return i, false
 	}
 	switch b[i] {
 	case '"':
-		if i, ok = f.text(b, i); !ok {
+		start = i
+		if i, c = stringEnd(b, i+1); c >= badUTF8 && f.string(c, start) {
 			return i, false
 		}
+		i++
 	case '{', '[':
 		closing := b[i] + 2 // '}' and ']' are two behind in ASCII
 		l.enter(b[i] == '{')
@@ -267,26 +274,25 @@ name:
 	if i = space(b, i); i >= len(b) || b[i] != '"' {
 		return i, false
 	}
-	if i, ok = f.text(b, i); !ok {
+	start = i
+	if i, c = stringEnd(b, i+1); c >= badUTF8 && f.string(c, start) {
 		return i, false
 	}
-	if i = space(b, i); i >= len(b) || b[i] != ':' {
+	if i = space(b, i+1); i >= len(b) || b[i] != ':' {
 		return i, false
 	}
 	i++
 	goto value
 }
 
-// text reads the string at b[i], a quote, of data or of a name in data.
-func (f *flaws) text(b []byte, i int) (end int, ok bool) {
-	end, c := stringEnd(b, i+1)
-	if c >= badUTF8 {
-		if c >= control {
-			return end, false
-		}
-		if f.utf8 == 0 {
-			f.utf8 = i
-		}
+// string notes the flaws of the string that begins at b[i], by its class, and reports
+// whether it is not JSON.
+func (f *flaws) string(c class, i int) (broken bool) {
+	if c >= control {
+		return true
 	}
-	return end + 1, true
+	if f.utf8 == 0 {
+		f.utf8 = i
+	}
+	return false
 }

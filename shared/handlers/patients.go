@@ -33,7 +33,7 @@ var identifiers = map[string]treatment{
 	"name": pseudonym, "fullname": pseudonym, "firstname": pseudonym, "middlename": pseudonym, "lastname": pseudonym,
 	"givenname": pseudonym, "familyname": pseudonym, "maidenname": pseudonym, "given": pseudonym, "family": pseudonym,
 	"patientname": pseudonym,
-	"birthdate": pseudonym, "dateofbirth": pseudonym, "dob": pseudonym,
+	"birthdate":   pseudonym, "dateofbirth": pseudonym, "dob": pseudonym,
 	"address": pseudonym, "street": pseudonym, "city": pseudonym, "postalcode": pseudonym, "zip": pseudonym, "zipcode": pseudonym,
 	"phone": pseudonym, "phonenumber": pseudonym, "mobile": pseudonym, "fax": pseudonym, "telecom": pseudonym,
 	"email": pseudonym, "emailaddress": pseudonym,

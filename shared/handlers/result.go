@@ -94,7 +94,10 @@ func (r Result) Output(in *event.Event) (out []event.Event, dropped string, err 
 // keepReceived stamps e with the original's receive time if the handler made e anew
 // without one: latency is measured by it.
 func keepReceived(e event.Event, in *event.Event) event.Event {
-	if t := in.Received(); !t.IsZero() && e.Received().IsZero() {
+	if !e.Received().IsZero() {
+		return e
+	}
+	if t := in.Received(); !t.IsZero() {
 		return e.Stamp(t.UnixMilli())
 	}
 	return e

@@ -178,7 +178,7 @@ func (s *lines) read() (raw []byte, long bool, err error) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			continue
-		case err == io.EOF && len(raw) > 0, err == nil:
+		case errors.Is(err, io.EOF) && len(raw) > 0, err == nil:
 			s.number++
 			raw = bytes.TrimSuffix(bytes.TrimSuffix(raw, []byte("\n")), []byte("\r"))
 			return raw, long || len(raw) > s.max, nil
@@ -208,7 +208,7 @@ func (d *document) next() (Line, error) {
 }
 
 func ignoreEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil
 	}
 	return err

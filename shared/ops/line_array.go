@@ -3,6 +3,7 @@ package ops
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"io"
 
 	"github.com/millrace-pipeline/millrace/shared/fault"
@@ -58,7 +59,7 @@ func (a *array) end() (Line, error) {
 		a.element++
 		return a.broken(err)
 	}
-	if _, err := a.dec.Token(); err == io.EOF || a.sourceFailed() {
+	if _, err := a.dec.Token(); errors.Is(err, io.EOF) || a.sourceFailed() {
 		return Line{}, a.at.err
 	}
 	a.element++
@@ -66,7 +67,7 @@ func (a *array) end() (Line, error) {
 }
 
 // sourceFailed reports that the bytes could not be read, whatever the JSON in them is.
-func (a *array) sourceFailed() bool { return a.at.err != nil && a.at.err != io.EOF }
+func (a *array) sourceFailed() bool { return a.at.err != nil && !errors.Is(a.at.err, io.EOF) }
 
 func (a *array) broken(err error) (Line, error) {
 	if a.sourceFailed() {
@@ -78,9 +79,23 @@ func (a *array) broken(err error) (Line, error) {
 func (a *array) refused(format string, args ...any) (Line, error) {
 	a.done = true
 	return Line{
-		Number: a.at.lineOf(a.dec.InputOffset()), Element: max(a.element, 1), Checked: true,
+		Number: a.at.lineOf(a.elementOffset()), Element: max(a.element, 1), Checked: true,
 		Err: fault.New(fault.NotJSON, format, args...),
 	}, nil
+}
+
+// elementOffset is where the element begins that could not be read.
+func (a *array) elementOffset() int64 {
+	at := a.dec.InputOffset()
+	rest := bufio.NewReader(a.dec.Buffered())
+	for {
+		switch c, err := rest.ReadByte(); {
+		case err == nil && (c == ',' || c == ' ' || c == '\t' || c == '\r' || c == '\n'):
+			at++
+		default:
+			return at
+		}
+	}
 }
 
 // newlines notes where the lines of what is read through it end.

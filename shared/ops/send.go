@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -75,17 +76,22 @@ func Send(ctx context.Context, door Door, req SendRequest) (SendResult, error) {
 	if req.Rate > 0 { // ten batches a second, so that the rate is even
 		s.limit = rate.NewLimiter(rate.Limit(req.Rate), max(1, int(req.Rate/10)))
 	}
-	start := req.Now()
+	s.start = req.Now()
 	err := s.run(ctx)
-	s.result.Elapsed = req.Now().Sub(start)
-	return s.result, err
+	return s.soFar(), err
 }
 
 type sender struct {
 	door   Door
 	req    SendRequest
 	limit  *rate.Limiter
+	start  time.Time
 	result SendResult
+}
+
+func (s *sender) soFar() SendResult {
+	s.result.Elapsed = s.req.Now().Sub(s.start)
+	return s.result
 }
 
 // chunk is a batch, or why there is no further one.
@@ -104,7 +110,6 @@ func (s *sender) run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
 
-	start := s.req.Now()
 	for {
 		var c chunk
 		select {
@@ -112,19 +117,27 @@ func (s *sender) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case c = <-chunks:
 		}
-		if c.err == io.EOF {
-			return nil
-		}
 		if c.err != nil {
-			return c.err
+			return readError(c.err)
 		}
 		if err := s.send(ctx, sending, c.lines); err != nil {
 			return err
 		}
 		if s.req.Progress != nil {
-			s.result.Elapsed = s.req.Now().Sub(start)
-			s.req.Progress(s.result)
+			s.req.Progress(s.soFar())
 		}
+	}
+}
+
+// readError says why the input could not be read further; nil at its end.
+func readError(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the input breaks off in the middle of its gzip data")
+	default:
+		return fmt.Errorf("read the input: %w", err)
 	}
 }
 

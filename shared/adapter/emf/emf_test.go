@@ -273,7 +273,7 @@ func TestPowertoolsPython1239DimensionsDroppedSilently(t *testing.T) {
 
 func TestLineStaysBelow1MB(t *testing.T) {
 	r := full(spec.Persist)
-	long := strings.Repeat("\x01\xff\"", 1<<20)
+	long := strings.Repeat("\x01\xff\"", 1<<14)
 	r.RequestID, r.TraceParent, r.Source = long, long, long
 	for i := range 1000 {
 		r.Reasons[fault.Reason(fmt.Sprint(i, long))] = i

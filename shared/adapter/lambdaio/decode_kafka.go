@@ -183,7 +183,7 @@ func (d *kafkaDecoder) headerValue() []byte {
 	if s.null() {
 		return nil
 	}
-	out := d.room(len(s.b[s.i:]) / 2)
+	out := d.room((len(s.b) - s.i) / 2)
 	for ok := s.firstItem(); ok; ok = s.nextItem() {
 		out = append(out, byte(s.integer(-128, 255)))
 	}

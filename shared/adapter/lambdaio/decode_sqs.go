@@ -31,11 +31,12 @@ type sqsMessage struct {
 
 	receives   int
 	sent       int64 // ms; -1: unknown
+	received   int64 // first, ms; -1: unknown
 	attributes map[string]string
 }
 
 func sqsRecord(s *scanner) sqsMessage {
-	m := sqsMessage{sent: -1}
+	m := sqsMessage{sent: -1, received: -1}
 	start := s.i
 	for k, ok := s.firstKey(); ok; k, ok = s.nextKey() {
 		switch string(k) {
@@ -75,6 +76,8 @@ func (m *sqsMessage) systemAttributes(s *scanner) {
 			m.receives = int(decimal(v, 0, math.MaxInt32))
 		case "SentTimestamp":
 			m.sent = decimal(v, -1, math.MaxInt64)
+		case "ApproximateFirstReceiveTimestamp":
+			m.received = decimal(v, -1, math.MaxInt64)
 		}
 	}
 }
@@ -92,7 +95,10 @@ func (m *sqsMessage) delivery() pipeline.Delivery {
 	if inner, attributes, ok := unwrapSNS(m.body, m.attributes); ok {
 		m.body, m.attributes = inner, attributes
 	}
-	d := pipeline.Delivery{ID: string(m.id), Body: m.body, Arrived: epochMillis(m.sent), Receive: m.receives}
+	d := pipeline.Delivery{
+		ID: string(m.id), Body: m.body, Receive: m.receives,
+		Arrived: epochMillis(m.sent), FirstReceived: epochMillis(m.received),
+	}
 	d.Attrs, d.Foreign = pipeline.ParseAttrs(m.attributes)
 	return d
 }

@@ -2,6 +2,7 @@ package lambdaio
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -95,7 +96,7 @@ func markFailed[T comparable](n int, failures []T, err error, id func(i int) T) 
 	for _, f := range failures {
 		var none T
 		if _, known := items[f]; err == nil && (!known || f == none) {
-			err = answerError("item %q is not in the batch, so the whole batch counts as failed", f)
+			err = answerError("item %q is not in the batch, so the whole batch counts as failed", fmt.Sprint(f))
 		}
 		items[f] = true
 	}

@@ -170,17 +170,50 @@ func (s *scanner) literal(word string) bool {
 func (s *scanner) integer(least, most int64) int64 {
 	s.token()
 	start := s.i
-	s.number()
-	if s.err != nil {
-		return 0
+	n, ok := s.shortInteger()
+	if !ok {
+		s.number()
+		if s.err != nil {
+			return 0
+		}
+		var err error
+		n, err = strconv.ParseInt(view(s.b[start:s.i]), 10, 64)
+		ok = err == nil
 	}
-	n, err := strconv.ParseInt(view(s.b[start:s.i]), 10, 64)
-	if err != nil || n < least || n > most {
+	if !ok || n < least || n > most {
 		s.i = start
 		s.fail("an integer between " + strconv.FormatInt(least, 10) + " and " + strconv.FormatInt(most, 10))
 		return 0
 	}
 	return n
+}
+
+// shortInteger reads the usual integer, of at most 18 digits and without fraction or
+// exponent. It consumes nothing else.
+func (s *scanner) shortInteger() (n int64, ok bool) {
+	b := s.b[s.i:]
+	i := 0
+	negative := len(b) > 0 && b[0] == '-'
+	if negative {
+		i = 1
+	}
+	first := i
+	for ; i < len(b) && i < first+18 && b[i]-'0' <= 9; i++ {
+		n = n*10 + int64(b[i]-'0')
+	}
+	if i == first || b[first] == '0' && i > first+1 {
+		return 0, false
+	}
+	if i < len(b) {
+		if c := b[i]; c != ',' && c != ']' && c != '}' { // more of the number, or white space
+			return 0, false
+		}
+	}
+	s.i += i
+	if negative {
+		n = -n
+	}
+	return n, true
 }
 
 // number consumes a number by the grammar of RFC 8259, section 6.

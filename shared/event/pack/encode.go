@@ -1,6 +1,7 @@
 package pack
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"github.com/millrace-pipeline/millrace/shared/event"
@@ -11,8 +12,7 @@ import (
 // and tries again only when a body came out too large or clearly too small.
 type packer struct {
 	events []event.Event
-	codec  codec
-	target int
+	o      Options
 	first  int     // the next event
 	ratio  float64 // body bytes for a raw byte, as last seen
 
@@ -26,9 +26,9 @@ const (
 )
 
 func newPacker(events []event.Event, o Options) *packer {
-	p := &packer{events: events, codec: codecs[o.Encoding], target: o.Target, ratio: firstRatio}
-	if p.target == 0 {
-		p.target = TargetBytes
+	p := &packer{events: events, o: o, ratio: firstRatio}
+	if o.Target == 0 {
+		p.o.Target = TargetBytes
 	}
 	return p
 }
@@ -38,13 +38,13 @@ func (p *packer) next() Pack {
 	end, grown := p.reach(p.first+1, aim), false
 	for {
 		b := p.body(end)
-		p.ratio = float64(b.size) / float64(b.raw)
+		p.ratio = float64(b.size) / float64(len(b.plain))
 		switch {
-		case b.size > p.target && end > p.first+1:
+		case b.size > p.o.Target && end > p.first+1:
 			end = min(p.reach(p.first+1, aim), end-1)
 			grown = true
 			continue
-		case b.size < int(enough*float64(p.target)) && !grown:
+		case b.size < int(enough*float64(p.o.Target)) && !grown:
 			grown = true
 			if further := p.reach(end, aim); further > end {
 				end = further
@@ -58,7 +58,7 @@ func (p *packer) next() Pack {
 // reach returns the end, at least least, of the events that fit into the given part of
 // the target by the ratio last seen.
 func (p *packer) reach(least int, part float64) int {
-	budget := min(int(part*float64(p.target)/p.ratio), MaxRawBytes)
+	budget := min(int(part*float64(p.o.Target)/p.ratio), MaxRawBytes)
 	end, size := p.first, len("[")
 	for end < len(p.events) {
 		size += len(p.events[end].JSON()) + len(",")
@@ -70,31 +70,34 @@ func (p *packer) reach(least int, part float64) int {
 	return max(end, least)
 }
 
-// body is what a pack would be.
+// body is what a message body would be.
 type body struct {
-	raw      int // bytes of the batch, or of the single event
-	size     int // bytes of the body
+	plain    []byte // the batch, or the one event
+	size     int    // of the body
 	encoding string
 }
 
 // body tries the events up to end: compressed, or plain where that is not larger.
 func (p *packer) body(end int) body {
 	p.join(end)
-	p.packed = p.codec.compress(p.packed, p.raw)
-	plain := p.raw
+	b := body{plain: p.raw}
 	if end == p.first+1 {
-		plain = p.events[p.first].JSON()
+		b.plain = p.events[p.first].JSON()
 	}
-	b := body{len(plain), base64Len(len(p.packed)), p.codec.encoding}
-	if len(plain) <= b.size && isText(plain) {
-		return body{len(plain), len(plain), Plain}
+	b.encoding, b.size = Plain, len(b.plain)
+	if !isText(b.plain) {
+		b.encoding, b.size = Base64, base64Len(len(b.plain))
 	}
-	if n := base64Len(len(plain)); n < b.size {
-		return body{len(plain), n, Base64}
+	if p.o.Encoding == S2 || p.o.Encoding == Zstd {
+		p.packed = compress(p.o.Encoding, p.packed, p.raw)
+		if n := base64Len(len(p.packed)); n < b.size {
+			b.encoding, b.size = p.o.Encoding, n
+		}
 	}
 	return b
 }
 
+// join writes the events up to end as a JSON batch.
 func (p *packer) join(end int) {
 	p.raw = append(p.raw[:0], '[')
 	for i := p.first; i < end; i++ {
@@ -106,21 +109,18 @@ func (p *packer) join(end int) {
 // finish makes the pack out of the body tried last.
 func (p *packer) finish(b body, end int) Pack {
 	out := Pack{ContentType: event.ContentTypeBatch, Encoding: b.encoding, First: p.first, End: end}
-	plain := p.raw
-	if single := end == p.first+1; single && b.encoding != p.codec.encoding {
-		plain = p.events[p.first].JSON()
+	if end == p.first+1 && (b.encoding == Plain || b.encoding == Base64) {
 		out.ContentType = event.ContentTypeJSON
 	}
-	switch b.encoding {
-	case Plain:
-		out.Body = plain
-		if out.ContentType == event.ContentTypeBatch {
-			out.Body = append(make([]byte, 0, len(plain)), plain...)
-		}
-	case Base64:
-		out.Body = encodeBase64(plain)
-	default:
+	switch {
+	case b.encoding == Base64:
+		out.Body = encodeBase64(b.plain)
+	case b.encoding != Plain:
 		out.Body = encodeBase64(p.packed)
+	case end == p.first+1:
+		out.Body = b.plain
+	default:
+		out.Body = bytes.Clone(b.plain) // p.raw is used again
 	}
 	p.first = end
 	return out

@@ -249,15 +249,6 @@ func (m *memLeases) Finish(_ context.Context, l store.Lease, s store.Status, res
 	return true, nil
 }
 
-func (m *memLeases) status(e *event.Event) store.Status {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if row := m.rows[e.Key()]; row != nil {
-		return row.status
-	}
-	return ""
-}
-
 // outlast waits until every deaf handler has ended, which a synctest bubble must.
 func outlast() { time.Sleep(2 * deafFor) }
 

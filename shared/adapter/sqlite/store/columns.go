@@ -50,8 +50,8 @@ type columns struct {
 const (
 	timesColumn = iota
 	lengthsColumn
-	codesColumn                                       // the first of numAttributes
-	valuesColumn = codesColumn + int(numAttributes)   // the first of numAttributes
+	codesColumn                                     // the first of numAttributes
+	valuesColumn = codesColumn + int(numAttributes) // the first of numAttributes
 	numColumns   = valuesColumn + int(numAttributes)
 )
 

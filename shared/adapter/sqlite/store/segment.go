@@ -5,7 +5,6 @@ import (
 	"math"
 	"sync"
 
-
 	"github.com/millrace-pipeline/millrace/shared/event"
 )
 

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -18,12 +20,29 @@ const (
 
 	sqlNext       = `SELECT first + count FROM segment WHERE first >= 0 ORDER BY first DESC LIMIT 1`
 	sqlAddKey     = `INSERT OR IGNORE INTO event (id, source, number) VALUES (?, ?, ?)`
-	sqlKey        = `SELECT number FROM event WHERE id = ? AND source = ?`
 	sqlMoveKey    = `UPDATE event SET number = ? WHERE id = ? AND source = ?`
 	sqlAddSegment = `INSERT INTO segment (first, count, min_time, max_time, stored, attributes, ids, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 var sqlAddKeys = sqlAddKey + strings.Repeat(`, (?, ?, ?)`, keyRows-1)
+
+// batch is what a Write adds to the file, besides the keys.
+type batch struct {
+	segments []segment
+	tally    tally
+}
+
+func (s *Store) prepare(events []event.Event, stored time.Time) batch {
+	b := batch{tally: s.tally(events, stored)}
+	w := encoders.Get().(*encoder)
+	defer encoders.Put(w)
+	for times := b.tally.times; len(events) > 0; {
+		n := split(events)
+		b.segments = append(b.segments, w.encode(events[:n], times[:n]))
+		events, times = events[n:], times[n:]
+	}
+	return b
+}
 
 // Write implements store.Writer. The events are encoded before the transaction, as if
 // all were new, so that the file's one writer has less to do; where some are not, what is
@@ -67,19 +86,17 @@ func (s *Store) Write(ctx context.Context, events []event.Event) ([]store.Result
 // validEvents are the events without those that are none, which get their error;
 // index gives the place in the batch of the i-th of them.
 func validEvents(events []event.Event, results []store.Result) (valid []event.Event, index func(i int) int) {
-	var places []int
-	for i := range events {
-		if len(events[i].JSON()) > 0 {
-			places = append(places, i)
-			continue
-		}
-		results[i].Err = fault.New(fault.StoreRejected, "the batch has an event that is empty")
-	}
-	if len(places) == len(events) {
+	isEmpty := func(e event.Event) bool { return len(e.JSON()) == 0 }
+	if !slices.ContainsFunc(events, isEmpty) {
 		return events, func(i int) int { return i }
 	}
-	for _, i := range places {
-		valid = append(valid, events[i])
+	var places []int
+	for i := range events {
+		if isEmpty(events[i]) {
+			results[i].Err = fault.New(fault.StoreRejected, "the event is empty")
+			continue
+		}
+		valid, places = append(valid, events[i]), append(places, i)
 	}
 	return valid, func(i int) int { return places[i] }
 }
@@ -101,4 +118,116 @@ func countTrue(bs []bool) (n int) {
 		}
 	}
 	return n
+}
+
+// batchWriter writes one batch in a transaction.
+type batchWriter struct {
+	conn    *sqlite.Conn
+	sources batchSources
+	next    int64 // the number of the first new event
+}
+
+// claim writes the events' keys and says which events are new. New events get
+// consecutive numbers from next on.
+func (w *batchWriter) claim(events []event.Event) (fresh []bool, err error) {
+	err = query(w.conn, sqlNext, func(row *sqlite.Stmt) error {
+		w.next = row.ColumnInt64(0)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	fresh = make([]bool, len(events))
+	number := w.next
+	for at := 0; at < len(events); {
+		n, sql := keyRows, sqlAddKeys
+		if len(events)-at < keyRows {
+			n, sql = 1, sqlAddKey
+		}
+		added, err := w.addKeys(sql, events[at:at+n], number)
+		if err != nil {
+			return nil, err
+		}
+		if added == n {
+			for i := range n {
+				fresh[at+i] = true
+			}
+		} else if added > 0 {
+			if err := w.tellApart(events[at:at+n], number, fresh[at:at+n]); err != nil {
+				return nil, err
+			}
+		}
+		number += int64(added)
+		at += n
+	}
+	return fresh, nil
+}
+
+// addKeys adds the keys that are not there yet, numbered from number on as if none were.
+func (w *batchWriter) addKeys(sql string, events []event.Event, number int64) (added int, err error) {
+	stmt, err := w.conn.Prepare(sql)
+	if err != nil {
+		return 0, err
+	}
+	for i := range events {
+		source, err := w.sources.id(events[i].Source())
+		if err != nil {
+			return 0, err
+		}
+		stmt.BindText(3*i+1, events[i].ID())
+		stmt.BindInt64(3*i+2, source)
+		stmt.BindInt64(3*i+3, number+int64(i))
+	}
+	if _, err := stmt.Step(); err != nil {
+		return 0, err
+	}
+	return w.conn.Changes(), nil
+}
+
+// tellApart finds which of the events addKeys has added: those that have the number they
+// were given. It closes the gaps that the others left.
+func (w *batchWriter) tellApart(events []event.Event, number int64, fresh []bool) error {
+	next := number
+	for i := range events {
+		id := events[i].ID()
+		source, err := w.sources.id(events[i].Source())
+		if err != nil {
+			return err
+		}
+		given := number + int64(i)
+		err = query(w.conn, sqlNumber, func(row *sqlite.Stmt) error {
+			fresh[i] = row.ColumnInt64(0) == given
+			return nil
+		}, id, source)
+		if err != nil {
+			return err
+		}
+		if !fresh[i] {
+			continue
+		}
+		if given != next {
+			if err := exec(w.conn, sqlMoveKey, next, id, source); err != nil {
+				return err
+			}
+		}
+		next++
+	}
+	return nil
+}
+
+// store writes everything but the keys.
+func (w *batchWriter) store(b batch, stored int64) error {
+	first := w.next
+	for _, seg := range b.segments {
+		err := exec(w.conn, sqlAddSegment, first, seg.count, seg.minTime, seg.maxTime, stored, seg.attributes, seg.ids, seg.events)
+		if err != nil {
+			return err
+		}
+		next := first + int64(seg.count)
+		if err := addTerms(w.conn, first, seg.terms, next); err != nil {
+			return err
+		}
+		first = next
+	}
+	return b.tally.write(w.conn, "")
 }

@@ -8,9 +8,8 @@
 //   - The file is in WAL mode: readers never wait for the writer. The WAL is copied
 //     into the file at Options.CheckpointBytes and reused from its start; see
 //     checkpoint.go for what keeps it from growing for ever.
-//   - Several processes take turns through SQLite's own lock. A process that writes
-//     without a pause leaves the lock free from time to time (writer.go), because
-//     SQLite's lock has no queue and a waiting command would starve.
+//   - Several processes take turns through SQLite's own lock, for which the writer asks
+//     in short steps, so that a caller can give up.
 //   - Errors say what an operator can do and are told apart with errors.Is (errors.go).
 //     None is classified with package fault: an unclassified error is transient.
 package db

@@ -1,0 +1,104 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func TestMain(m *testing.M) { Main(m) }
+
+// verdict is a test that records how it was ended.
+type verdict struct {
+	testing.TB
+	skipped, failed string
+}
+
+func (v *verdict) Helper() {}
+func (v *verdict) Skipf(f string, a ...any) {
+	v.skipped = fmt.Sprintf(f, a...)
+	runtime.Goexit()
+}
+func (v *verdict) Fatalf(f string, a ...any) {
+	v.failed = fmt.Sprintf(f, a...)
+	runtime.Goexit()
+}
+
+func verdictOf(t *testing.T, run func(testing.TB)) *verdict {
+	v := &verdict{TB: t}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		run(v)
+	}()
+	<-done
+	return v
+}
+
+func TestMissingServiceSkipsInOneLine(t *testing.T) {
+	t.Setenv(RequireEnv, "kafka")
+	v := verdictOf(t, func(tb testing.TB) { missing(tb, mongoKind, errors.New("no python\nat all")) })
+	if v.failed != "" || !strings.Contains(v.skipped, "no python") || strings.Contains(v.skipped, "\n") {
+		t.Errorf("skipped %q, failed %q", v.skipped, v.failed)
+	}
+}
+
+func TestRequiredServiceFails(t *testing.T) {
+	t.Setenv(RequireEnv, "mongo,kafka")
+	v := verdictOf(t, func(tb testing.TB) { missing(tb, kafkaKind, errors.New("no java")) })
+	if v.skipped != "" || !strings.Contains(v.failed, "no java") {
+		t.Errorf("skipped %q, failed %q", v.skipped, v.failed)
+	}
+}
+
+// TestGivenServiceThatIsDownFails: to skip would hide a typo in the variable.
+func TestGivenServiceThatIsDownFails(t *testing.T) {
+	t.Setenv(RequireEnv, "")
+	t.Setenv(KafkaEnv, "127.0.0.1:1")
+	v := verdictOf(t, func(tb testing.TB) { new(sharedServer).get(tb, kafkaKind) })
+	if v.skipped != "" || !strings.Contains(v.failed, KafkaEnv+"=127.0.0.1:1 does not answer") {
+		t.Errorf("skipped %q, failed %q", v.skipped, v.failed)
+	}
+}
+
+func TestNameIsLegalEverywhere(t *testing.T) {
+	t.Run("Ünïcode/with spaces and a very long name that goes on and on", func(t *testing.T) {
+		a, b := Name(t), Name(t)
+		if !regexp.MustCompile(`^[a-z0-9-]{1,49}$`).MatchString(a) {
+			t.Errorf("name %q", a)
+		}
+		if a == b {
+			t.Errorf("%q twice", a)
+		}
+	})
+}
+
+func TestRunDirSweepsUpAfterKilledTests(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ended := exec.Command("true")
+	if err := ended.Run(); err != nil {
+		t.Fatal(err)
+	}
+	stale, err := os.MkdirTemp("", fmt.Sprintf("%s%d-mongo-", runPrefix, ended.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := runDir("mongo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runDir("mongo"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stale); !os.IsNotExist(err) {
+		t.Errorf("the folder of an ended process is still there: %v", err)
+	}
+	if _, err := os.Stat(first); err != nil {
+		t.Errorf("a living process lost its folder: %v", err)
+	}
+}

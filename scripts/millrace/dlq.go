@@ -1,0 +1,27 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+func newDLQ(e env, g *globalOptions) *cobra.Command {
+	return group(&cobra.Command{
+		Use:     "dlq",
+		Aliases: []string{"dead-letters"},
+		Short:   "Look at the dead letters",
+		Long: "Look at the dead letters: what could not be processed, kept whole, with the reason.\n\n" +
+			"Each stage has its dead-letter queue; what a redrive gave up on is in the quarantine. " +
+			"Looking leaves the messages as they are.",
+	}, newDLQList(e, g), newDLQShow(e, g))
+}
+
+// stageNames are the stages that have a dead-letter queue.
+func stageNames() []string {
+	var names []string
+	for _, s := range spec.Stages {
+		names = append(names, s.Name)
+	}
+	return names
+}

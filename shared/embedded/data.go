@@ -1,0 +1,99 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/millrace-pipeline/millrace/shared/adapter/file"
+	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/queue"
+	eventstore "github.com/millrace-pipeline/millrace/shared/adapter/sqlite/store"
+	queues "github.com/millrace-pipeline/millrace/shared/queue"
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+// Data is an open data directory.
+type Data struct {
+	Dir    string
+	Queues *queue.Broker
+	Events *eventstore.Store
+	Claims *file.Claims
+}
+
+// OpenData opens the files of a data directory. create makes what is missing; without
+// it a directory that no pipeline has run in is an error (fs.ErrNotExist).
+func OpenData(ctx context.Context, dir string, create bool, aggregate func(eventType string) bool) (_ *Data, err error) {
+	if create {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("data directory: %w", err)
+		}
+	}
+	d := &Data{Dir: dir}
+	defer func() {
+		if err != nil {
+			_ = d.Close()
+		}
+	}()
+	if d.Queues, err = queue.Open(ctx, filepath.Join(dir, queuesFile), queue.Options{MustExist: !create}); err != nil {
+		return nil, err
+	}
+	if d.Events, err = eventstore.Open(ctx, filepath.Join(dir, eventsFile), eventstore.Options{MustExist: !create, Aggregate: aggregate}); err != nil {
+		return nil, err
+	}
+	if d.Claims, err = file.OpenClaims(filepath.Join(dir, claimsDir)); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Close closes the files.
+func (d *Data) Close() error {
+	var errs []error
+	if d.Queues != nil {
+		errs = append(errs, d.Queues.Close())
+	}
+	if d.Events != nil {
+		errs = append(errs, d.Events.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// queueNames are the queues of the pipeline in the order of the stages, dead-letter
+// queues after their own.
+func queueNames() []string {
+	var names []string
+	for _, s := range spec.Stages {
+		names = append(names, s.Queue(), s.DLQ())
+	}
+	return append(names, spec.Redrive, spec.Redrive+"-dlq", spec.Quarantine)
+}
+
+// redriveReceives is how often a redrive request is tried.
+const redriveReceives = 3
+
+// createQueues makes the queues as infrastructure makes them on AWS.
+func createQueues(ctx context.Context, b queues.Broker) error {
+	dead := queues.Config{Retention: spec.DLQRetention}
+	configs := map[string]queues.Config{
+		spec.Quarantine: dead, spec.Redrive + "-dlq": dead,
+		spec.Redrive: {DLQ: spec.Redrive + "-dlq", MaxReceives: redriveReceives, Visibility: 6 * redriveTimeout},
+	}
+	for _, s := range spec.Stages {
+		configs[s.DLQ()] = dead
+		configs[s.Queue()] = queues.Config{Visibility: s.Visibility(), DLQ: s.DLQ(), MaxReceives: s.MaxReceives}
+	}
+	names := queueNames()
+	for i := len(names) - 1; i >= 0; i-- { // a queue's DLQ exists before it
+		if err := b.Create(ctx, names[i], configs[names[i]]); err != nil {
+			return fmt.Errorf("create queue %s: %w", names[i], err)
+		}
+	}
+	return nil
+}
+
+// claimsKeep is how long a claim-check body is kept: longer than a message can live in a
+// queue, its dead-letter queue and the quarantine after one another.
+const claimsKeep = 45 * 24 * time.Hour
