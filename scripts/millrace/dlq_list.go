@@ -27,7 +27,7 @@ func newDLQList(e env, g *globalOptions) *cobra.Command {
 		Long: "List the dead letters of every stage and of the quarantine, oldest first, then count all of them by reason, " +
 			"with what each reason means and what to do first.\n\n" +
 			"The ID is the event's where it can be read, else the message's; `millrace dlq show` takes either.\n\n" +
-			"With --json: {\"dead_letters\": […], \"total\": N, \"counts\": [{\"queue\", \"stage\", \"reason\", \"count\"}]}." + exits(),
+			"With --json: {\"dead_letters\": […], \"total\": N, \"counts\": [{\"queue\", \"stage\", \"reason\", \"count\"}]}.",
 		Example: "  millrace dlq list\n" +
 			"  millrace dlq list --stage process --reason handler_error --limit 5\n" +
 			"  millrace dlq list --json | jq '.counts'",
@@ -67,7 +67,7 @@ func runDLQList(ctx context.Context, e env, g *globalOptions, o dlqListOptions) 
 	if err != nil {
 		return err
 	}
-	t := newTarget(g)
+	t := newTarget(e, g)
 	defer t.close()
 	dlq, err := t.deadLetters(ctx)
 	if err != nil {

@@ -27,8 +27,8 @@ func newDLQShow(e env, g *globalOptions) *cobra.Command {
 		Use:   "show ID",
 		Short: "Print one dead letter: why it failed, and what arrived",
 		Long: "Print one dead letter: why it failed, and the bytes that arrived. ID is the event's or the message's, as `millrace dlq list` has it.\n\n" +
-			"--raw prints the bytes that arrived and nothing else. With --json they are in \"body\", or in \"body_base64\" where they are no text." +
-			exits(exitNotFound),
+			"--raw prints the bytes that arrived and nothing else. With --json they are in \"body\", or in \"body_base64\" where they are no text.",
+		Annotations: exits(exitNotFound),
 		Example: "  millrace dlq show 2013-01-01/UA/1545/EWR/0515\n" +
 			"  millrace dlq show --raw 0192f3a1-77aa-7c1e-9d7e-0f7c6a2b9d11 > what-arrived",
 		Args: oneArg("the ID of a dead letter"),
@@ -42,7 +42,7 @@ func runDLQShow(ctx context.Context, e env, g *globalOptions, o dlqShowOptions, 
 	if o.raw && g.json {
 		return usageError("--raw and --json contradict each other: give one of them")
 	}
-	t := newTarget(g)
+	t := newTarget(e, g)
 	defer t.close()
 	dlq, err := t.deadLetters(ctx)
 	if err != nil {

@@ -82,4 +82,6 @@ func kafkaRecord(l *ops.Line) *kgo.Record {
 	return r
 }
 
-func kafkaHeader(h event.Header) kgo.RecordHeader { return kgo.RecordHeader{Key: h.Name, Value: h.Value} }
+func kafkaHeader(h event.Header) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: h.Name, Value: h.Value}
+}

@@ -16,7 +16,7 @@ func newEventsCount(e env, g *globalOptions) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "count",
 		Short: "Count events",
-		Long:  "Count the stored events that the flags select. With --json: {\"count\": N}." + exits(),
+		Long:  "Count the stored events that the flags select. With --json: {\"count\": N}.",
 		Example: "  millrace events count\n" +
 			"  millrace events count --tenant ua --from 2013-01-01 --to 2013-02-01 --json",
 		Args: noArgs,
@@ -31,7 +31,7 @@ func runEventsCount(ctx context.Context, e env, g *globalOptions, o eventsCountO
 	if err != nil {
 		return err
 	}
-	t := newTarget(g)
+	t := newTarget(e, g)
 	defer t.close()
 	events, err := t.events(ctx)
 	if err != nil {

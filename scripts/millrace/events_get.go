@@ -23,8 +23,8 @@ func newEventsGet(e env, g *globalOptions) *cobra.Command {
 		Use:   "get ID",
 		Short: "Print one event",
 		Long: "Print one stored event, whole and indented. --json prints it as it is stored, byte for byte.\n\n" +
-			"Source and id together identify an event: where several sources have an event with this id, --source chooses." +
-			exits(exitNotFound),
+			"Source and id together identify an event: where several sources have an event with this id, --source chooses.",
+		Annotations: exits(exitNotFound),
 		Example: "  millrace events get 2013-01-01/UA/1545/EWR/0515\n" +
 			"  millrace events get 4711 --source /shop/orders --json | jq .data",
 		Args: oneArg("the ID of an event"),
@@ -35,7 +35,7 @@ func newEventsGet(e env, g *globalOptions) *cobra.Command {
 }
 
 func runEventsGet(ctx context.Context, e env, g *globalOptions, o eventsGetOptions, id string) error {
-	t := newTarget(g)
+	t := newTarget(e, g)
 	defer t.close()
 	events, err := t.events(ctx)
 	if err != nil {

@@ -26,7 +26,7 @@ func newEventsList(e env, g *globalOptions) *cobra.Command {
 		Short: "List events, newest first",
 		Long: "List the stored events that the flags select, newest first by the time they happened.\n\n" +
 			"With --json: {\"events\": [{\"event\": …, \"status\": …, \"received\": …, \"stored\": …}, …], \"next\": \"…\"}, " +
-			"each event on a line of its own and whole; next is the cursor of the next page, \"\" on the last." + exits(),
+			"each event on a line of its own and whole; next is the cursor of the next page, \"\" on the last.",
 		Example: "  millrace events list --tenant ua --limit 5\n" +
 			"  millrace events list --type 'com.github.*' --from 2h\n" +
 			"  millrace events list --from 2013-01-01 --to 2013-01-02 --all --json",
@@ -53,7 +53,7 @@ func runEventsList(ctx context.Context, e env, g *globalOptions, o eventsListOpt
 	if o.limit < 1 {
 		return usageError("--limit is %d: it must be at least 1", o.limit)
 	}
-	t := newTarget(g)
+	t := newTarget(e, g)
 	defer t.close()
 	events, err := t.events(ctx)
 	if err != nil {

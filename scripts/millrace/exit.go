@@ -26,17 +26,6 @@ var exitMeaning = map[int]string{
 	exitInterrupted: "interrupted by a signal",
 }
 
-// exits is the part of a command's help that lists its exit codes: those that every
-// command has, and the further ones.
-func exits(further ...int) string {
-	var b strings.Builder
-	b.WriteString("\n\nExit codes:")
-	for _, code := range append([]int{exitOK, exitFailure, exitUsage}, append(further, exitInterrupted)...) {
-		fmt.Fprintf(&b, "\n  %3d  %s", code, exitMeaning[code])
-	}
-	return b.String()
-}
-
 // exitError is an error that ends the process with a code of its own. A nil err means
 // that everything has been said.
 type exitError struct {

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"strings"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -43,6 +43,7 @@ func newRoot(e env) *cobra.Command {
 	root.SetOut(e.stdout)
 	root.SetErr(e.stderr)
 	root.SetFlagErrorFunc(flagError)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { writeHelp(e.stdout, c) })
 	return root
 }
 
@@ -60,7 +61,7 @@ func group(c *cobra.Command, subs ...*cobra.Command) *cobra.Command {
 				names = append(names, sub.Name())
 			}
 		}
-		return usageError("there is no command `%s %s`%s; see `%[1]s --help`", c.CommandPath(), args[0], didYouMean(args[0], names))
+		return usageError("there is no command `%s %s`%s", c.CommandPath(), args[0], hint(c, args[0], names))
 	}
 	c.AddCommand(subs...)
 	return c
@@ -86,17 +87,41 @@ func noArgs(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// flagError turns what pflag says into a usage error, with the flag that was probably meant.
+// flagError says what is wrong with a flag, and which one was probably meant.
 func flagError(c *cobra.Command, err error) error {
-	if errors.Is(err, pflag.ErrHelp) {
-		return err
-	}
 	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) || unknown.GetSpecifiedShortnames() != "" {
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &invalid):
+		return usageError("--%s %q is no %s", invalid.GetFlag().Name, invalid.GetValue(), valueKind(invalid.GetFlag()))
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+		name := "--" + unknown.GetSpecifiedName()
+		return usageError("there is no flag %s%s", name, hint(c, name, names))
+	default:
 		return usageError("%w; see `%s --help`", err, c.CommandPath())
 	}
-	var names []string
-	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	name, _, _ := strings.Cut("--"+unknown.GetSpecifiedName(), "=")
-	return usageError("there is no flag %s%s; see `%s --help`", name, didYouMean(name, names), c.CommandPath())
+}
+
+// valueKind is what a flag takes.
+func valueKind(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "int":
+		return "whole number"
+	case "float64":
+		return "number"
+	case "duration":
+		return "duration such as 500ms, 2s or 5m"
+	default:
+		return f.Value.Type()
+	}
+}
+
+// hint is the candidate that was probably meant, or where all are.
+func hint(c *cobra.Command, word string, candidates []string) string {
+	if s := didYouMean(word, candidates); s != "" {
+		return s
+	}
+	return fmt.Sprintf("; see `%s --help`", c.CommandPath())
 }

@@ -37,8 +37,8 @@ func newSend(e env, g *globalOptions) *cobra.Command {
 			"- is standard input, whose lines are sent as they come. Each event is checked first: one that is no valid " +
 			"CloudEvent is not sent, but listed with its line and the reason.\n\n" +
 			"Sending again is safe: the pipeline keeps each event once, by its source and id.\n\n" +
-			"With --json: {\"sent\", \"refused\", \"failed\", \"bytes\", \"last_line\", \"seconds\", \"refusals\": [{\"line\", \"reason\", \"detail\"}]}." +
-			exits(exitRefused),
+			"With --json: {\"sent\", \"refused\", \"failed\", \"bytes\", \"last_line\", \"seconds\", \"refusals\": [{\"line\", \"reason\", \"detail\"}]}.",
+		Annotations: exits(exitRefused),
 		Example: "  millrace send events.ndjson.gz\n" +
 			"  tail -f app.ndjson | millrace send -\n" +
 			"  millrace send --kafka broker-1:9092,broker-2:9092 --rate 5000 events.ndjson\n" +
@@ -72,7 +72,7 @@ func runSend(ctx context.Context, e env, g *globalOptions, o sendOptions, file s
 		return err
 	}
 	defer in.Close()
-	door, err := openDoor(ctx, g, o)
+	door, err := openDoor(ctx, e, g, o)
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ type door struct {
 	close func()
 }
 
-func openDoor(ctx context.Context, g *globalOptions, o sendOptions) (door, error) {
+func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door, error) {
 	if len(o.kafka) > 0 && o.http != "" {
 		return door{}, usageError("--kafka and --http contradict each other: give one of them")
 	}
@@ -154,7 +154,7 @@ func openDoor(ctx context.Context, g *globalOptions, o sendOptions) (door, error
 	if len(o.kafka) > 0 {
 		return newKafkaDoor(ctx, o.kafka, o.topic)
 	}
-	t := newTarget(g)
+	t := newTarget(e, g)
 	defer t.close()
 	r, err := t.running()
 	if err != nil {

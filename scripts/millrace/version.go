@@ -12,7 +12,7 @@ func newVersion(e env, g *globalOptions) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
-		Long:  "Print the version of this program and what it was built with." + exits(),
+		Long:  "Print the version of this program and what it was built with.",
 		Args:  noArgs,
 		RunE:  func(*cobra.Command, []string) error { return runVersion(e, g) },
 	}

@@ -49,3 +49,22 @@ func BenchmarkStamp(b *testing.B) {
 		e.Stamp(1764000000000)
 	})
 }
+
+func BenchmarkFromKafkaBinary(b *testing.B) {
+	type record struct {
+		value   []byte
+		headers []event.Header
+	}
+	records := map[*byte]record{}
+	perEvent(b, func(b *testing.B, raw []byte) {
+		r, ok := records[&raw[0]]
+		if !ok {
+			e, _ := event.Parse(raw)
+			_, r.value, r.headers = e.ToKafkaBinary()
+			records[&raw[0]] = r
+		}
+		if _, err := event.FromKafka(r.value, r.headers); err != nil {
+			b.Fatal(err)
+		}
+	})
+}

@@ -10,39 +10,31 @@ import (
 // Binary content mode, common to the Kafka and HTTP bindings: attributes in headers,
 // data as the body.
 
-// binaryEvent collects the attributes of an event in binary mode.
+// binaryEvent collects the attributes of an event in binary mode as JSON, which Parse
+// then checks.
 type binaryEvent struct {
-	out         []byte // the JSON so far, without the closing brace
-	names       names
+	out         []byte // without the closing brace
 	contentType string
 	err         *fault.Error
 }
 
-func newBinary(size int) *binaryEvent {
-	return &binaryEvent{out: append(make([]byte, 0, size+64), '{')}
+func newBinary(size int) binaryEvent {
+	return binaryEvent{out: append(make([]byte, 0, size+len(`{"datacontenttype":"","data_base64":""}`)), '{')}
 }
 
 // attribute adds one. name is what stands behind the prefix of its header.
 func (m *binaryEvent) attribute(name, value string) {
-	if name == "data" || !isName([]byte(name)) || len(name) > MaxNameBytes {
-		m.fail(fault.New(fault.BadAttribute, "name %.64q: only a-z and 0-9 are allowed, at most %d, and not data", name, MaxNameBytes))
+	switch {
+	case name == "data", !isName(name): // data_base64 is no name
+		if m.err == nil {
+			m.err = fault.New(fault.BadAttribute, "name %.64q: only a-z and 0-9 are allowed, and not data", name)
+		}
 		return
-	}
-	if !m.names.add([]byte(name)) {
-		m.fail(fault.New(fault.DuplicateAttribute, "%s", name))
-		return
-	}
-	if name == "datacontenttype" {
+	case name == "datacontenttype":
 		m.contentType = value
 	}
 	m.out = append(append(append(m.out, '"'), name...), `":`...)
 	m.out = append(quote(m.out, value), ',')
-}
-
-func (m *binaryEvent) fail(err *fault.Error) {
-	if m.err == nil {
-		m.err = err
-	}
 }
 
 // event completes the event with its data: nil for none, and nothing where JSON is
@@ -101,5 +93,5 @@ func mediaType(contentType string) string {
 }
 
 func hasFoldPrefix(s, prefix string) bool {
-	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
+	return strings.HasPrefix(s, prefix) || len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/millrace-pipeline/millrace/shared/fault"
@@ -39,7 +40,7 @@ func (e *Event) Edit() *Builder { return &Builder{base: e.raw, has: e.ContentTyp
 // Set sets an attribute. value is a string, bool, int, int32 or int64 (of 32 bits),
 // time.Time, []byte (base64) or nil, which removes an optional attribute.
 func (b *Builder) Set(name string, value any) *Builder {
-	if !isName([]byte(name)) || name == "data" {
+	if !isName(name) || name == "data" {
 		return b.fail(fault.New(fault.BadAttribute, "name %.64q: only a-z and 0-9 are allowed, and not data", name))
 	}
 	v, ok := attributeJSON(value)
@@ -215,6 +216,9 @@ func checkJSON(b []byte) fault.Reason {
 // are: Parse then refuses them with their own reason.
 func quote(dst []byte, s string) []byte {
 	dst = append(dst, '"')
+	if strings.IndexByte(s, '"') < 0 && strings.IndexByte(s, '\\') < 0 {
+		return append(append(dst, s...), '"')
+	}
 	for i := range len(s) {
 		if s[i] == '"' || s[i] == '\\' {
 			dst = append(dst, '\\')

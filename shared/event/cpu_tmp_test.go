@@ -34,8 +34,11 @@ func TestCPU(t *testing.T) {
 		evs := eventtest.JSON(1, 1000, size)
 		parsed := make([]event.Event, 1000)
 		batch := []byte("[")
+		hs := make([][]event.Header, 1000)
+		vals := make([][]byte, 1000)
 		for i := range evs {
 			parsed[i], _ = event.Parse(evs[i])
+			_, vals[i], hs[i] = parsed[i].ToKafkaBinary()
 			if i < 200 {
 				batch = append(append(batch, evs[i]...), ',')
 			}
@@ -47,5 +50,15 @@ func TestCPU(t *testing.T) {
 			bestCPU(50000, func(i int) { parsed[i%1000].Stamp(1764000000000) }),
 			bestCPU(300, func(i int) { event.ParseBatch(batch) })/200,
 		)
+		fmt.Printf("%d kafka: %.0f\n", size, bestCPU(50000, func(i int) {
+			if _, err := event.FromKafka(vals[i%1000], hs[i%1000]); err != nil {
+				panic(err)
+			}
+		}))
+		fmt.Printf("%d edit: %.0f\n", size, bestCPU(50000, func(i int) {
+			if _, err := parsed[i%1000].Edit().Set("type", "x").Build(); err != nil {
+				panic(err)
+			}
+		}))
 	}
 }

@@ -44,7 +44,6 @@ type Event struct {
 	named   [nNamed]span // absent: the zero span
 	data    span         // the value of data; off is 0 when absent, since raw[0] is '{'
 	base64  span         // between the quotes of data_base64; off is 0 when absent
-	when    time.Time    // the attribute time in UTC; zero when absent
 	flags   uint8
 }
 
@@ -64,6 +63,7 @@ const (
 	nSource
 	nType
 	nSubject
+	nTime
 	nContentType
 	nSchema
 	nTenant
@@ -104,7 +104,10 @@ func (e *Event) Subject() string { return e.view(e.named[nSubject]) }
 
 // Time is when the event happened, in UTC; zero when the producer did not say. The
 // text as it stood is Attr("time").
-func (e *Event) Time() time.Time { return e.when }
+func (e *Event) Time() time.Time {
+	t, _ := parseTime(e.view(e.named[nTime]))
+	return t.utc()
+}
 
 // ContentType is the attribute datacontenttype, "" when absent (then data is JSON).
 func (e *Event) ContentType() string { return e.view(e.named[nContentType]) }
@@ -129,8 +132,8 @@ func (e *Event) Priority() string { return e.view(e.named[nPriority]) }
 
 // Received is when the pipeline received the event; zero before ingest has stamped it.
 func (e *Event) Received() time.Time {
-	t, _ := parseTime(e.view(e.named[nReceived]))
-	return t
+	t, _ := parseTime(e.view(e.named[nReceived])) // the zero time when it is none
+	return t.utc()
 }
 
 // Data is the JSON value of data, byte for byte; nil when the event has none or has
@@ -149,9 +152,12 @@ func (e *Event) Data() []byte {
 func (e *Event) Bytes() []byte { return payload(e) }
 
 // Attr is the value of any attribute by name in its canonical string form (CloudEvents
-// 1.0.2, section 3.1 Type System), and whether the event has it. It scans the event:
-// not for hot paths.
+// 1.0.2, section 3.1 Type System), and whether the event has it. An extension without
+// an accessor of its own is looked for in the JSON: not for hot paths.
 func (e *Event) Attr(name string) (string, bool) {
+	if i := nameIndex([]byte(name)); i < nNamed {
+		return e.view(e.named[i]), e.named[i].off != 0
+	}
 	for n, v := range e.Attrs() {
 		if n == name {
 			return v, true

@@ -51,10 +51,10 @@ func kafkaHeaders(headers []Header) (contentType string, attributes int, err err
 		case hasFoldPrefix(h.Name, kafkaPrefix):
 			attributes++
 		case strings.EqualFold(h.Name, contentTypeHeader):
-			if given && string(h.Value) != contentType {
+			if given && viewOf(h.Value) != contentType {
 				return "", 0, fault.New(fault.DuplicateAttribute, "header content-type")
 			}
-			contentType, given = string(h.Value), true
+			contentType, given = viewOf(h.Value), true
 		}
 	}
 	return contentType, attributes, nil
@@ -74,7 +74,7 @@ func kafkaBinary(value []byte, headers []Header, contentType string) (Event, err
 			continue
 		}
 		name := strings.ToLower(h.Name[len(kafkaPrefix):])
-		if name == "datacontenttype" && contentType != "" && string(h.Value) == contentType {
+		if name == "datacontenttype" && viewOf(h.Value) == contentType {
 			continue // some producers say it twice
 		}
 		m.attribute(name, viewOf(h.Value))

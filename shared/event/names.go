@@ -3,7 +3,6 @@ package event
 // Indexes of the known names of members: those of the named attributes, then these.
 const (
 	nameVersion = nNamed + iota
-	nameTime
 	nameData
 	nameBase64
 	nameUnknown
@@ -13,7 +12,7 @@ const (
 // those whose type is not open.
 const (
 	requiredNames = 1<<nameVersion | 1<<nID | 1<<nSource | 1<<nType
-	stringNames   = requiredNames | 1<<nSubject | 1<<nContentType | 1<<nSchema | 1<<nameTime
+	stringNames   = requiredNames | 1<<nSubject | 1<<nContentType | 1<<nSchema | 1<<nTime
 )
 
 var required = [...]struct {
@@ -34,7 +33,7 @@ func nameIndex(name []byte) int {
 	case "subject":
 		return nSubject
 	case "time":
-		return nameTime
+		return nTime
 	case "datacontenttype":
 		return nContentType
 	case "dataschema":

@@ -224,12 +224,10 @@ func (p *parser) attribute(name []byte, index int, value []byte, at span) {
 			p.broken(fault.BadAttribute, "%s has a space", name)
 		}
 	case nType, nSubject, nContentType:
-	case nameTime:
-		t, ok := parseTime(viewOf(value))
-		if !ok {
+	case nTime:
+		if _, ok := parseTime(viewOf(value)); !ok {
 			p.broken(fault.InvalidTime, "%.40q", value)
 		}
-		p.e.when = t
 	case nameVersion:
 		if string(value) != "1.0" {
 			p.broken(fault.BadSpecVersion, "%.20q", value)

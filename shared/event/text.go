@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"unicode/utf8"
 	"unsafe"
 
@@ -151,9 +152,9 @@ func viewOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b))
 
 // isName reports whether CloudEvents allows the name of an attribute (1.0.2, section
 // 3, Naming conventions).
-func isName(s []byte) bool {
-	for _, c := range s {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+func isName[T string | []byte](s T) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
 			return false
 		}
 	}
@@ -162,11 +163,4 @@ func isName(s []byte) bool {
 
 // isURI is lenient: a reference may have any characters but spaces. Control characters
 // are refused before.
-func isURI(s []byte) bool {
-	for _, c := range s {
-		if c == ' ' {
-			return false
-		}
-	}
-	return true
-}
+func isURI(s []byte) bool { return bytes.IndexByte(s, ' ') < 0 }

@@ -2,38 +2,59 @@ package event
 
 import "time"
 
+// timestamp is what parseTime read. The zero timestamp is no time.
+type timestamp struct {
+	year, month, day, hour, minute, second, nanos int
+	offset                                        time.Duration
+}
+
+// utc is the timestamp in UTC; the zero time of no time. A leap second is the first
+// second of the next minute.
+func (t timestamp) utc() time.Time {
+	if t.month == 0 {
+		return time.Time{}
+	}
+	return time.Date(t.year, time.Month(t.month), t.day, t.hour, t.minute, t.second, t.nanos, time.UTC).Add(-t.offset)
+}
+
 // parseTime reads a timestamp by the grammar of RFC 3339, section 5.6, strictly: unlike
 // time.Parse it takes a lower-case t and z and a leap second, which the RFC allows, and
-// no decimal comma, which it does not. The result is in UTC, with nanoseconds.
-func parseTime(s string) (t time.Time, ok bool) {
-	if len(s) < len("2006-01-02T15:04:05Z") || s[4] != '-' || s[7] != '-' || s[10]|0x20 != 't' || s[13] != ':' || s[16] != ':' {
-		return t, false
+// no decimal comma, which it does not.
+func parseTime(s string) (t timestamp, ok bool) {
+	const shortest = len("2006-01-02T15:04:05Z")
+	if len(s) < shortest || s[4] != '-' || s[7] != '-' || s[10]|0x20 != 't' || s[13] != ':' || s[16] != ':' {
+		return timestamp{}, false
 	}
-	year, ok1 := decimal(s[0:4])
-	month, ok2 := decimal(s[5:7])
-	day, ok3 := decimal(s[8:10])
-	hour, ok4 := decimal(s[11:13])
-	minute, ok5 := decimal(s[14:16])
-	second, ok6 := decimal(s[17:19])
-	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 ||
-		month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 60 {
-		return t, false
+	t = timestamp{
+		year: two(s, 0)*100 + two(s, 2), month: two(s, 5), day: two(s, 8),
+		hour: two(s, 11), minute: two(s, 14), second: two(s, 17),
 	}
-	nanos, rest, ok := fraction(s[19:])
+	if two(s, 0) < 0 || two(s, 2) < 0 || t.month < 1 || t.month > 12 || t.day < 1 || t.day > daysIn(t.year, t.month) ||
+		uint(t.hour) > 23 || uint(t.minute) > 59 || uint(t.second) > 60 {
+		return timestamp{}, false
+	}
+	rest := s[shortest-1:]
+	if t.nanos, rest, ok = fraction(rest); ok {
+		t.offset, ok = zone(rest)
+	}
 	if !ok {
-		return t, false
+		return timestamp{}, false
 	}
-	offset, ok := zone(rest)
-	if !ok {
-		return t, false
+	return t, true
+}
+
+// two is the number that the two digits at s[i] are, negative if they are none.
+func two(s string, i int) int {
+	tens, units := s[i]-'0', s[i+1]-'0'
+	if tens > 9 || units > 9 {
+		return -1
 	}
-	t = time.Date(year, time.Month(month), day, hour, minute, second, nanos, time.UTC)
-	return t.Add(-offset), true
+	return int(tens)*10 + int(units)
 }
 
 // fraction reads an optional fraction of a second; digits beyond nanoseconds are dropped.
 func fraction(s string) (nanos int, rest string, ok bool) {
-	if s == "" || s[0] != '.' {
+	if s[0] != '.' {
 		return 0, s, true
 	}
 	i, unit := 1, int(time.Second)
@@ -52,23 +73,15 @@ func zone(s string) (offset time.Duration, ok bool) {
 	if len(s) != len("+00:00") || s[0] != '+' && s[0] != '-' || s[3] != ':' {
 		return 0, false
 	}
-	hour, ok1 := decimal(s[1:3])
-	minute, ok2 := decimal(s[4:6])
+	hour, minute := two(s, 1), two(s, 4)
+	if uint(hour) > 23 || uint(minute) > 59 {
+		return 0, false
+	}
 	offset = time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
 	if s[0] == '-' {
 		offset = -offset
 	}
-	return offset, ok1 && ok2 && hour < 24 && minute < 60
-}
-
-func decimal(s string) (n int, ok bool) {
-	for i := range len(s) {
-		if s[i]-'0' > 9 {
-			return 0, false
-		}
-		n = n*10 + int(s[i]-'0')
-	}
-	return n, true
+	return offset, true
 }
 
 func daysIn(year, month int) int {

@@ -103,7 +103,7 @@ var reasons = map[Reason]Info{
 	HandlerRejected:  {Permanent, false, "A handler refused the event as bad.", "look at the error text; fix the producer or the handler, then `millrace dlq redrive`"},
 	HandlerPanic:     {Transient, false, "A handler panicked on every attempt.", "fix the handler, then `millrace dlq redrive`"},
 	HandlerTimeout:   {Transient, true, "A handler did not finish before the invocation's deadline on any attempt.", fixCause},
-	LeaseHeld:        {Transient, true, "Another invocation holds the event's lease.", "`millrace events list --status PROCESSING` shows the owner and the lease's end"},
+	LeaseHeld:        {Unstarted, true, "Another invocation holds the event's lease.", "`millrace events list --status PROCESSING` shows the owner and the lease's end"},
 	LeaseLost:        {Transient, true, "The lease ended before the handler did, and another invocation took it over.", fixCause},
 	PublishFailed:    {Transient, true, "The next topic or queue did not take the event.", fixCause},
 	StoreUnavailable: {Transient, true, "The event store could not be reached or was too slow.", fixCause},

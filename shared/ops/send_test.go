@@ -46,7 +46,7 @@ func TestSendForms(t *testing.T) {
 		{"bad element", "[" + a + ",\n17,\n" + b + "]", a + "\n" + b + "\n",
 			[]Refusal{{Line: 2, Element: 2, Reason: fault.NotCloudEvent}}},
 		{"array that breaks", "[" + a + ",\n{\"x\":", a + "\n", []Refusal{{Line: 2, Element: 2, Reason: fault.NotJSON}}},
-		{"array without end", "[" + a + ",\n" + b + "\n", a + "\n" + b + "\n", []Refusal{{Line: 2, Element: 3, Reason: fault.NotJSON}}},
+		{"array without end", "[" + a + ",\n" + b + "\n", a + "\n" + b + "\n", []Refusal{{Line: 3, Element: 3, Reason: fault.NotJSON}}},
 		{"array and more", "[" + a + "]\n\n" + b, a + "\n", []Refusal{{Line: 3, Element: 2, Reason: fault.NotJSON}}},
 		{"only a bracket", "[", "", []Refusal{{Line: 1, Element: 1, Reason: fault.NotJSON}}},
 	} {

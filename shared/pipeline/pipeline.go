@@ -15,7 +15,8 @@ import (
 // Stage does one step's work on a batch of events.
 type Stage interface {
 	// Do returns exactly one Outcome per event, in order (rule 2). It is called by one
-	// goroutine at a time per invocation. It must not keep the batch after it returned.
+	// goroutine at a time per invocation. It must not keep the batch after it returned, but for single
+	// events of it.
 	// An event it did not start because ctx is done or about to be gets NotStarted
 	// (rule 6). A panic is contained: the Runner finds the event that causes it.
 	Do(ctx context.Context, batch []event.Event) []Outcome

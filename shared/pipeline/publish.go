@@ -222,11 +222,12 @@ func (b *batch) resend(ctx context.Context) {
 // maxBackoffSteps reaches the largest backoff window from any sensible base.
 const maxBackoffSteps = 30
 
-// heldBack reports whether unstarted events of the delivery wait for a dependency: they
-// come back delayed, not in a tight loop.
+// heldBack reports whether unstarted events of the delivery wait for something else than
+// time: they come back delayed, not in a tight loop.
 func (b *batch) heldBack(delivery int) bool {
 	for i := range b.items {
-		if it := &b.items[i]; it.delivery == delivery && it.fate == fateLater && fault.ReasonOf(it.err) == fault.BreakerOpen {
+		it := &b.items[i]
+		if it.delivery == delivery && it.fate == fateLater && fault.ReasonOf(it.err) != fault.DeadlineNear {
 			return true
 		}
 	}

@@ -65,3 +65,14 @@ func flightBatch(b *testing.B, eventType string) []event.Event {
 	}
 	return batch
 }
+
+// BenchmarkEffect is what the lease of one effect costs: two transactions on the
+// embedded store.
+func BenchmarkEffect(b *testing.B) {
+	s := stageFor(b, newEffects(), Options{Leases: newStore(b, time.Now)})
+	for i := 0; b.Loop(); i++ {
+		if o := one(b.Context(), s, newEvent(b, "effect", i, actForward)); o.Err != nil {
+			b.Fatal(o.Err)
+		}
+	}
+}

@@ -6,8 +6,8 @@
 // values, their sum, least and greatest, and of a distribution (EventLatency) a
 // histogram, from which percentiles within 1 % can be had for any length of time. After
 // an hour seconds become minutes, after 15 days minutes go; the totals since the file
-// was made stay. At full load that is 150,000 points of seconds and 900,000 of minutes,
-// about 100 MB.
+// was made stay. A process that is never idle has 120,000 points of seconds and 710,000
+// of minutes: 80 bytes each, about 70 MB.
 //
 // Record only adds numbers in memory. Once a second Run writes what came together, in
 // one transaction. So a kill -9 loses at most what the last second measured: the numbers

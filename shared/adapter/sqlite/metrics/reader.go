@@ -76,15 +76,15 @@ func (r *Reader) Query(ctx context.Context, metric, stage string, from, to time.
 	var points []Point
 	var last *stat
 	err := r.rows(ctx, rangeQuery, []any{metric, stage, stage, ceil(from), ceil(to)}, func(start int64, s *stat) {
-			at := time.Unix(floor(start, step), 0).UTC()
-			if n := len(points); n > 0 && points[n-1].Start.Equal(at) {
-				last.merge(s)
-				points[n-1] = newPoint(at, last)
-				return
-			}
-			last = s
-			points = append(points, newPoint(at, s))
-		})
+		at := time.Unix(floor(start, step), 0).UTC()
+		if n := len(points); n > 0 && points[n-1].Start.Equal(at) {
+			last.merge(s)
+			points[n-1] = newPoint(at, last)
+			return
+		}
+		last = s
+		points = append(points, newPoint(at, s))
+	})
 	return points, err
 }
 

@@ -40,8 +40,8 @@ const (
 
 // How long points of a period are kept.
 const (
-	keepSeconds = time.Hour
-	keepMinutes = 15 * 24 * time.Hour
+	keptAsSecond = time.Hour
+	keptAsMinute = 15 * 24 * time.Hour
 )
 
 func open(ctx context.Context, path string, mustExist bool) (*db.DB, error) {

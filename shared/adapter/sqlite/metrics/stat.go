@@ -19,13 +19,19 @@ func (s *stat) add(v float64) {
 
 // addDurations adds each in milliseconds.
 func (s *stat) addDurations(ds []time.Duration) {
+	if len(ds) == 0 {
+		return
+	}
 	if s.hist == nil {
 		s.hist = new(metric.Histogram)
 	}
+	least, greatest, sum := ds[0], ds[0], 0.0
 	for _, d := range ds {
-		s.add(float64(d) / float64(time.Millisecond))
+		least, greatest, sum = min(least, d), max(greatest, d), sum+float64(d)
 		s.hist.Add(d)
 	}
+	const ms = float64(time.Millisecond)
+	s.merge(&stat{count: int64(len(ds)), sum: sum / ms, min: float64(least) / ms, max: float64(greatest) / ms})
 }
 
 func (s *stat) merge(o *stat) {

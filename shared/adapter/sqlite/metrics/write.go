@@ -104,7 +104,7 @@ const (
 // compact makes minutes of the seconds that are old enough, and deletes old minutes.
 // Each minute is a transaction of its own, so that no other writer waits long.
 func (r *Recorder) compact(ctx context.Context, now time.Time) error {
-	end := now.Add(-keepSeconds).Truncate(minute * time.Second).Unix()
+	end := now.Add(-keptAsSecond).Truncate(minute * time.Second).Unix()
 	for {
 		oldest, ok, err := r.oldestSecond(ctx)
 		if err != nil {
@@ -120,7 +120,7 @@ func (r *Recorder) compact(ctx context.Context, now time.Time) error {
 	}
 	return r.db.Write(ctx, func(conn *sqlite.Conn) error {
 		return sqlitex.Execute(conn, deleteQuery,
-			&sqlitex.ExecOptions{Args: []any{minute, now.Add(-keepMinutes).Unix()}})
+			&sqlitex.ExecOptions{Args: []any{minute, now.Add(-keptAsMinute).Unix()}})
 	})
 }
 

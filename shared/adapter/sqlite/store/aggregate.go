@@ -30,6 +30,17 @@ type summary struct {
 
 type aggregates map[subjectKey]*summary
 
+// sumUp makes the aggregates of new events of the types that ask for it.
+func (s *Store) sumUp(events []event.Event, times []int64) aggregates {
+	a := make(aggregates)
+	for i := range events {
+		if e := &events[i]; s.aggregate(e.Type()) {
+			a.add(e, times[i])
+		}
+	}
+	return a
+}
+
 func (a aggregates) add(e *event.Event, ms int64) {
 	k := subjectKey{e.Source(), e.Subject()}
 	s := a[k]

@@ -95,12 +95,8 @@ func (w *columnWriter) add(e *event.Event, ms int64) {
 	}
 }
 
-func (w *columnWriter) encode() []byte {
-	n := binary.MaxVarintLen64 * (1 + numColumns)
-	for _, p := range w.parts {
-		n += len(p)
-	}
-	b := binary.AppendUvarint(make([]byte, 0, n), uint64(w.count))
+func (w *columnWriter) appendTo(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(w.count))
 	for _, p := range w.parts {
 		b = binary.AppendUvarint(b, uint64(len(p)))
 		b = append(b, p...)
@@ -155,19 +151,27 @@ func (c *columns) offsets() ([]int, error) {
 	return out, r.end()
 }
 
-// codes of the events' values of an attribute.
-func (c *columns) codes(a attribute) ([]uint32, error) {
-	out := make([]uint32, c.count)
-	r := reader{b: c.parts[codesColumn+int(a)]}
-	for i := range out {
-		out[i] = uint32(r.uvarint())
-	}
-	return out, r.end()
+// column is one attribute of a segment's events.
+type column struct {
+	values []string // distinct ones, views of the segment
+	codes  []uint32 // the index in values of each event's
 }
 
-// values of an attribute, in the order of their codes.
-func (c *columns) values(a attribute) ([]string, error) {
-	return parseStrings(c.parts[valuesColumn+int(a)])
+func (c *columns) column(a attribute) (column, error) {
+	values, err := parseStrings(c.parts[valuesColumn+int(a)])
+	if err != nil {
+		return column{}, err
+	}
+	codes := make([]uint32, c.count)
+	r := reader{b: c.parts[codesColumn+int(a)]}
+	for i := range codes {
+		code := r.uvarint()
+		if code >= uint64(len(values)) {
+			return column{}, errDamaged
+		}
+		codes[i] = uint32(code)
+	}
+	return column{values, codes}, r.end()
 }
 
 // parseStrings reads strings that each have their length before them. They are views of b.

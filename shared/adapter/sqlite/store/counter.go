@@ -11,7 +11,6 @@ import (
 
 	"zombiezen.com/go/sqlite"
 
-	"github.com/millrace-pipeline/millrace/shared/event"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
@@ -24,7 +23,7 @@ func (a counterKey) compare(b counterKey) int {
 	return cmp.Or(cmp.Compare(a.hour, b.hour), strings.Compare(a.tenant, b.tenant), strings.Compare(a.typ, b.typ))
 }
 
-// counters of a batch of new events.
+// counters of some segments.
 type counters map[counterKey]int64
 
 const msPerHour = int64(time.Hour / time.Millisecond)
@@ -37,8 +36,32 @@ func hourOf(ms int64) int64 {
 	return h
 }
 
-func (c counters) add(e *event.Event, ms int64) {
-	c[counterKey{hourOf(ms), e.Tenant(), e.Type()}]++
+// addColumns adds the events of a segment.
+func (c counters) addColumns(cols *columns) error {
+	times, err := cols.times()
+	if err != nil {
+		return err
+	}
+	tenants, err := cols.column(byTenant)
+	if err != nil {
+		return err
+	}
+	types, err := cols.column(byType)
+	if err != nil {
+		return err
+	}
+	type codes struct {
+		hour        int64
+		tenant, typ uint32
+	}
+	sum := make(map[codes]int64)
+	for i, ms := range times {
+		sum[codes{hourOf(ms), tenants.codes[i], types.codes[i]}]++
+	}
+	for k, n := range sum {
+		c[counterKey{k.hour, tenants.values[k.tenant], types.values[k.typ]}] += n
+	}
+	return nil
 }
 
 func sqlAddCounter(prefix string) string {
@@ -58,8 +81,8 @@ func (c counters) write(conn *sqlite.Conn, prefix string) error {
 }
 
 const (
-	sqlCounters       = `SELECT hour, tenant, type, count FROM counter WHERE hour >= ? AND hour < ? ORDER BY hour, tenant, type`
-	sqlTenantCounters = `SELECT hour, tenant, type, count FROM counter WHERE hour >= ? AND hour < ? AND tenant = ? ORDER BY hour, tenant, type`
+	sqlCounters       = `SELECT hour, tenant, type, count FROM counter WHERE hour >= ? AND hour < ?`
+	sqlTenantCounters = `SELECT hour, tenant, type, count FROM counter WHERE hour >= ? AND hour < ? AND tenant = ?`
 )
 
 // Counters implements store.Analytics.
@@ -75,17 +98,25 @@ func (s *Store) Counters(ctx context.Context, tenant string, from, to time.Time)
 	if tenant != "" {
 		sql, args = sqlTenantCounters, append(args, tenant)
 	}
-	var out []store.Counter
-	err := s.db.Read(ctx, func(conn *sqlite.Conn) error {
+	var sum counters
+	err := s.db.Read(ctx, func(conn *sqlite.Conn) (err error) {
+		if sum, err = openCounters(conn); err != nil {
+			return err
+		}
+		maps.DeleteFunc(sum, func(k counterKey, _ int64) bool {
+			return k.hour < lo || k.hour >= hi || tenant != "" && k.tenant != tenant
+		})
 		return query(conn, sql, func(row *sqlite.Stmt) error {
-			out = append(out, store.Counter{
-				Hour:   fromMillis(row.ColumnInt64(0) * msPerHour),
-				Tenant: row.ColumnText(1),
-				Type:   row.ColumnText(2),
-				Count:  row.ColumnInt64(3),
-			})
+			sum[counterKey{row.ColumnInt64(0), row.ColumnText(1), row.ColumnText(2)}] += row.ColumnInt64(3)
 			return nil
 		}, args...)
 	})
-	return out, failed(err, "read counters")
+	if err != nil {
+		return nil, failed(err, "read counters")
+	}
+	var out []store.Counter
+	for _, k := range slices.SortedFunc(maps.Keys(sum), counterKey.compare) {
+		out = append(out, store.Counter{Hour: fromMillis(k.hour * msPerHour), Tenant: k.tenant, Type: k.typ, Count: sum[k]})
+	}
+	return out, nil
 }

@@ -85,25 +85,13 @@ func (c *criteria) match(cols *columns) (hits []int, times []int64, err error) {
 
 // narrow keeps the hits that t accepts.
 func (t *test) narrow(cols *columns, hits []int) ([]int, error) {
-	values, err := cols.values(t.attribute)
+	col, err := cols.column(t.attribute)
 	if err != nil {
 		return nil, err
 	}
-	accepted := make([]bool, len(values))
-	found := false
-	for code, v := range values {
+	accepted := make([]bool, len(col.values))
+	for code, v := range col.values {
 		accepted[code] = t.accept(v)
-		found = found || accepted[code]
 	}
-	if !found {
-		return nil, nil
-	}
-	codes, err := cols.codes(t.attribute)
-	if err != nil {
-		return nil, err
-	}
-	if len(codes) > 0 && int(slices.Max(codes)) >= len(accepted) {
-		return nil, errDamaged
-	}
-	return slices.DeleteFunc(hits, func(i int) bool { return !accepted[codes[i]] }), nil
+	return slices.DeleteFunc(hits, func(i int) bool { return !accepted[col.codes[i]] }), nil
 }

@@ -18,10 +18,41 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 const frameHeader = 4
 
 func seal(raw []byte) []byte {
-	b := make([]byte, frameHeader+s2.MaxEncodedLen(len(raw)))
-	b = b[:frameHeader+len(s2.Encode(b[frameHeader:], raw))]
-	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[frameHeader:], castagnoli))
-	return b
+	var f frames
+	return f.seal(raw)
+}
+
+// frames makes frames in memory that it uses again after reset.
+type frames struct {
+	block []byte
+	used  int // of block
+	total int // bytes of frames since reset
+	need  int // the most bytes that total and one frame in the making came to
+}
+
+func (f *frames) seal(raw []byte) []byte {
+	most := frameHeader + s2.MaxEncodedLen(len(raw))
+	f.need = max(f.need, f.total+most)
+	if len(f.block)-f.used < most {
+		f.block, f.used = make([]byte, max(most, f.need)), 0
+	}
+	b := f.block[f.used:]
+	n := frameHeader + len(s2.Encode(b[frameHeader:], raw))
+	f.used += n
+	f.total += n
+	binary.LittleEndian.PutUint32(b, crc32.Checksum(b[frameHeader:n], castagnoli))
+	return b[:n:n]
+}
+
+// size is how much memory reset would keep.
+func (f *frames) size() int { return max(len(f.block), f.need) }
+
+// reset takes the memory of all frames back.
+func (f *frames) reset() {
+	if len(f.block) < f.need {
+		f.block = make([]byte, f.need)
+	}
+	f.used, f.total = 0, 0
 }
 
 func unseal(frame []byte) ([]byte, error) {

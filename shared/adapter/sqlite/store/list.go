@@ -147,15 +147,11 @@ func loadKeys(conn *sqlite.Conn, first int64, cols *columns) (func(i int) event.
 	if err != nil || len(ids) != cols.count {
 		return nil, damagedSegment(first, err)
 	}
-	values, err := cols.values(bySource)
+	sources, err := cols.column(bySource)
 	if err != nil {
 		return nil, damagedSegment(first, err)
 	}
-	codes, err := cols.codes(bySource)
-	if err != nil || len(codes) > 0 && int(slices.Max(codes)) >= len(values) {
-		return nil, damagedSegment(first, err)
-	}
-	return func(i int) event.Key { return event.Key{Source: values[codes[i]], ID: ids[i]} }, nil
+	return func(i int) event.Key { return event.Key{Source: sources.values[sources.codes[i]], ID: ids[i]} }, nil
 }
 
 // load reads the hits' events, each segment once.

@@ -41,7 +41,7 @@ func (s *Store) Rebuild(ctx context.Context) (differed int, err error) {
 				return err
 			}
 		}
-		if err := s.sumUp(conn); err != nil {
+		if err := s.sumUpAll(conn); err != nil {
 			return err
 		}
 		if differed, err = countDiffering(conn); err != nil {
@@ -72,18 +72,31 @@ func createRebuilt(conn *sqlite.Conn, table string) error {
 	return exec(conn, strings.Replace(sql, "CREATE TABLE ", "CREATE TABLE "+rebuilt, 1))
 }
 
-func (s *Store) sumUp(conn *sqlite.Conn) error {
+// sumUpAll fills the rebuilt tables, one segment at a time.
+func (s *Store) sumUpAll(conn *sqlite.Conn) error {
+	open, err := sealedBefore(conn)
+	if err != nil {
+		return err
+	}
 	return query(conn, sqlAllSegments, func(row *sqlite.Stmt) error {
 		seg := stored{first: row.ColumnInt64(0), at: row.ColumnInt64(1)}
 		if err := seg.load(blob(row, 2), blob(row, 3)); err != nil {
 			return err
 		}
-		events, err := seg.all()
+		if seg.first < open {
+			sum := make(counters)
+			if err := sum.addColumns(&seg.columns); err != nil {
+				return damagedSegment(seg.first, err)
+			}
+			if err := sum.write(conn, rebuilt); err != nil {
+				return err
+			}
+		}
+		events, times, err := seg.all()
 		if err != nil {
 			return err
 		}
-		t := s.tally(events, fromMillis(seg.at))
-		return t.write(conn, rebuilt)
+		return s.sumUp(events, times).write(conn, rebuilt)
 	})
 }
 

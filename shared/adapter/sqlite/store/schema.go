@@ -33,16 +33,27 @@ CREATE TABLE segment (
 );
 CREATE INDEX segment_time ON segment (max_time, min_time, count);
 
--- Which segments have events with an attribute's value (terms.go).
-CREATE TABLE open_terms (
-	segment INTEGER PRIMARY KEY,
-	hashes  BLOB NOT NULL
+-- Segments whose terms and counters are not yet in the tables below (seal.go).
+CREATE TABLE open_segment (
+	first INTEGER PRIMARY KEY,
+	terms BLOB NOT NULL
 );
+
+-- Which segments have events with an attribute's value (terms.go).
 CREATE TABLE terms (
 	id      INTEGER PRIMARY KEY, -- block << 32 | lowest hash
 	base    INTEGER NOT NULL,    -- the block's first segment
 	entries BLOB    NOT NULL
 );
+
+-- Of the segments that are not open.
+CREATE TABLE counter (
+	hour   INTEGER NOT NULL, -- since 1970
+	tenant TEXT    NOT NULL,
+	type   TEXT    NOT NULL,
+	count  INTEGER NOT NULL,
+	PRIMARY KEY (hour, tenant, type)
+) WITHOUT ROWID;
 
 -- Effects of handlers (delivery rule 9). A row stays for ever: its token must never come
 -- again. What a listing needs is kept until the event is stored.
@@ -73,14 +84,6 @@ CREATE INDEX lease_subject ON lease (subject, time)    WHERE stored = 0;
 CREATE INDEX lease_user    ON lease (user, time)       WHERE stored = 0;
 CREATE INDEX lease_status  ON lease (status, time)     WHERE stored = 0;
 CREATE INDEX lease_until   ON lease (until)            WHERE stored = 0 AND status = 'PROCESSING';
-
-CREATE TABLE counter (
-	hour   INTEGER NOT NULL, -- since 1970
-	tenant TEXT    NOT NULL,
-	type   TEXT    NOT NULL,
-	count  INTEGER NOT NULL,
-	PRIMARY KEY (hour, tenant, type)
-) WITHOUT ROWID;
 
 CREATE TABLE aggregate (
 	source      TEXT    NOT NULL,

@@ -43,6 +43,8 @@ type Store struct {
 	db        *db.DB
 	aggregate func(string) bool
 	now       func() time.Time
+	layout    layout
+	encoders  encoderPool
 	sources   sources
 }
 
@@ -55,12 +57,12 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		Migrations:    migrations,
 		ApplicationID: applicationID,
 		MustExist:     o.MustExist,
-		CacheBytes:    cacheBytes,
+		CacheBytes:    cacheBytes, PageSize: 4096,
 	})
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, aggregate: o.Aggregate, now: o.Now}
+	s := &Store{db: d, aggregate: o.Aggregate, now: o.Now, layout: defaultLayout, encoders: make(encoderPool, idleEncoders)}
 	if s.aggregate == nil {
 		s.aggregate = func(string) bool { return false }
 	}

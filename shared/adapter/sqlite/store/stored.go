@@ -61,19 +61,23 @@ func (s *stored) event(i int) (event.Event, error) {
 	return e, nil
 }
 
-// all events of the segment, views of its bytes.
-func (s *stored) all() ([]event.Event, error) {
+// all events of the segment, views of its bytes, and their times.
+func (s *stored) all() ([]event.Event, []int64, error) {
 	offsets, err := s.columns.offsets()
 	if err != nil || offsets[len(offsets)-1] != len(s.events) {
-		return nil, s.damaged("attributes", errDamaged)
+		return nil, nil, s.damaged("attributes", errDamaged)
+	}
+	times, err := s.columns.times()
+	if err != nil {
+		return nil, nil, s.damaged("attributes", err)
 	}
 	out := make([]event.Event, s.columns.count)
 	for i := range out {
 		if out[i], err = event.Parse(s.events[offsets[i]:offsets[i+1]:offsets[i+1]]); err != nil {
-			return nil, s.damaged("events", fmt.Errorf("%w: %w", errDamaged, err))
+			return nil, nil, s.damaged("events", fmt.Errorf("%w: %w", errDamaged, err))
 		}
 	}
-	return out, nil
+	return out, times, nil
 }
 
 // segmentOf loads the segment that has the event with a number.

@@ -18,20 +18,14 @@ import (
 // hash only means that a segment is looked at in vain.
 //
 // Values like subjects are many and come in random order; one B-tree entry per event for
-// each costs three times as much as all else that Write does, and more as the store
-// grows. So a segment's terms are written as one sorted list (open_terms), and when
-// enough segments have come, their lists are merged into a block (terms): sorted
-// entries, in rows of about a page that are found by their lowest hash. A look-up reads
-// the open lists and one row of each block.
+// each costs more than all else that Write does, and more still as the store grows. So a
+// segment's terms are written as one sorted list, and many lists are merged into a block
+// at once (seal.go): sorted entries, in rows of about a page that are found by their
+// lowest hash. A look-up reads the open lists and one row of each block.
 
 const (
-	// A block is made of the open segments once there are sealSegments of them, or they
-	// hold sealEvents events: few blocks to search, and few open lists.
-	sealSegments = 64
-	sealEvents   = 1 << 15
-	// chunkEntries is how many entries one row of a block has, or a few more: one page.
-	chunkEntries = 480
-	entrySize    = 8
+	termSize  = 4 // bytes of a hash in an open segment's list
+	entrySize = 8 // of a hash and a segment, counted from the block's first, in a block
 )
 
 const (
@@ -65,9 +59,8 @@ func prefixes(typ string) []string {
 	return out
 }
 
-// terms of the events in w, sorted.
-func (w *columnWriter) terms() []uint32 {
-	var out []uint32
+// appendTerms appends the terms of the events in w, sorted.
+func (w *columnWriter) appendTerms(out []uint32) []uint32 {
 	for a := range numAttributes {
 		for v := range w.values[a] {
 			if v == "" {
@@ -107,54 +100,16 @@ func filterTerms(f store.Filter) []uint32 {
 }
 
 const (
-	sqlAddOpen    = `INSERT INTO open_terms (segment, hashes) VALUES (?, ?)`
-	sqlOpenBounds = `SELECT count(*), min(segment) FROM open_terms`
-	sqlOpenTerms  = `SELECT segment, hashes FROM open_terms WHERE segment >= 0`
-	sqlClearOpen  = `DELETE FROM open_terms`
-	sqlLastTerm   = `SELECT id FROM terms WHERE id >= 0 ORDER BY id DESC LIMIT 1`
-	sqlAddTerms   = `INSERT INTO terms (id, base, entries) VALUES (?, ?, ?)`
-	sqlTerms      = `SELECT id, base, entries FROM terms WHERE id <= ? ORDER BY id DESC LIMIT 1`
+	sqlLastTerm = `SELECT id FROM terms WHERE id >= 0 ORDER BY id DESC LIMIT 1`
+	sqlAddTerms = `INSERT INTO terms (id, base, entries) VALUES (?, ?, ?)`
+	sqlTerms    = `SELECT id, base, entries FROM terms WHERE id <= ? ORDER BY id DESC LIMIT 1`
 )
 
-// addTerms records the terms of a new segment, and makes a block when it is time.
-func addTerms(conn *sqlite.Conn, first int64, terms []uint32, next int64) error {
-	raw := make([]byte, 0, 4*len(terms))
-	for _, h := range terms {
-		raw = binary.LittleEndian.AppendUint32(raw, h)
-	}
-	if err := exec(conn, sqlAddOpen, first, seal(raw)); err != nil {
-		return err
-	}
-	var n, base int64
-	err := query(conn, sqlOpenBounds, func(row *sqlite.Stmt) error {
-		n, base = row.ColumnInt64(0), row.ColumnInt64(1)
-		return nil
-	})
-	if err != nil || n < sealSegments && next-base < sealEvents {
-		return err
-	}
-	return sealTerms(conn, base)
-}
-
-func sealTerms(conn *sqlite.Conn, base int64) error {
-	block, err := countBlocks(conn)
-	if err != nil {
-		return err
-	}
-	var entries []uint64
-	err = openTerms(conn, func(segment int64, hashes []byte) error {
-		for i := 0; i < len(hashes); i += 4 {
-			entries = append(entries, uint64(binary.LittleEndian.Uint32(hashes[i:]))<<32|uint64(segment-base))
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	slices.Sort(entries)
+// writeBlock writes sorted entries, hash << 32 | segment - base, as a block.
+func writeBlock(conn *sqlite.Conn, l *layout, block, base int64, entries []uint64) error {
 	lowest := uint64(0) // so that every look-up in this block ends in one of its rows
 	for first := true; first || len(entries) > 0; first = false {
-		n := chunkEnd(entries)
+		n := chunkEnd(entries, l.chunkEntries)
 		raw := make([]byte, 0, entrySize*n)
 		for _, e := range entries[:n] {
 			raw = binary.LittleEndian.AppendUint64(raw, e)
@@ -166,15 +121,15 @@ func sealTerms(conn *sqlite.Conn, base int64) error {
 			lowest = entries[0] >> 32
 		}
 	}
-	return exec(conn, sqlClearOpen)
+	return nil
 }
 
 // chunkEnd is how many entries the next row gets: those of one hash stay together.
-func chunkEnd(entries []uint64) int {
-	if len(entries) <= chunkEntries {
+func chunkEnd(entries []uint64, most int) int {
+	if len(entries) <= most {
 		return len(entries)
 	}
-	n := chunkEntries
+	n := most
 	for n < len(entries) && entries[n]>>32 == entries[n-1]>>32 {
 		n++
 	}
@@ -187,17 +142,6 @@ func countBlocks(conn *sqlite.Conn) (n int64, err error) {
 		return nil
 	})
 	return n, err
-}
-
-func openTerms(conn *sqlite.Conn, fn func(segment int64, hashes []byte) error) error {
-	return query(conn, sqlOpenTerms, func(row *sqlite.Stmt) error {
-		segment := row.ColumnInt64(0)
-		hashes, err := unseal(blob(row, 1))
-		if err != nil || len(hashes)%4 != 0 {
-			return fmt.Errorf("terms of segment %d: %w", segment, cmp.Or(err, errDamaged))
-		}
-		return fn(segment, hashes)
-	})
 }
 
 // segmentsWith finds the segments that have all the terms, in the order of their numbers.
@@ -214,10 +158,10 @@ func segmentsWith(conn *sqlite.Conn, terms []uint32) ([]int64, error) {
 			}
 		}
 	}
-	err = openTerms(conn, func(segment int64, hashes []byte) error {
+	err = openTerms(conn, func(first int64, list []byte) error {
 		for i, h := range terms {
-			if containsHash(hashes, h) {
-				found[i] = append(found[i], segment)
+			if containsTerm(list, h) {
+				found[i] = append(found[i], first)
 			}
 		}
 		return nil
@@ -252,9 +196,9 @@ func searchBlock(conn *sqlite.Conn, block int64, hash uint32, found []int64) ([]
 	return found, err
 }
 
-func containsHash(hashes []byte, h uint32) bool {
-	at := func(i int) uint32 { return binary.LittleEndian.Uint32(hashes[i*4:]) }
-	n := len(hashes) / 4
+func containsTerm(list []byte, h uint32) bool {
+	at := func(i int) uint32 { return binary.LittleEndian.Uint32(list[i*termSize:]) }
+	n := len(list) / termSize
 	i := sort.Search(n, func(i int) bool { return at(i) >= h })
 	return i < n && at(i) == h
 }

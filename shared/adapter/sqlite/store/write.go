@@ -28,16 +28,20 @@ var sqlAddKeys = sqlAddKey + strings.Repeat(`, (?, ?, ?)`, keyRows-1)
 
 // batch is what a Write adds to the file, besides the keys.
 type batch struct {
-	segments []segment
-	tally    tally
+	segments   []segment
+	aggregates aggregates
 }
 
-func (s *Store) prepare(events []event.Event, stored time.Time) batch {
-	b := batch{tally: s.tally(events, stored)}
-	w := encoders.Get().(*encoder)
-	defer encoders.Put(w)
-	for times := b.tally.times; len(events) > 0; {
-		n := split(events)
+// prepare makes a batch of distinct new events. It lasts as long as w does.
+func (s *Store) prepare(w *encoder, events []event.Event, stored time.Time) batch {
+	var b batch
+	times := make([]int64, len(events))
+	for i := range events {
+		times[i] = store.TimeOf(&events[i], stored).UnixMilli()
+	}
+	b.aggregates = s.sumUp(events, times)
+	for len(events) > 0 {
+		n := s.layout.split(events)
 		b.segments = append(b.segments, w.encode(events[:n], times[:n]))
 		events, times = events[n:], times[n:]
 	}
@@ -54,22 +58,24 @@ func (s *Store) Write(ctx context.Context, events []event.Event) ([]store.Result
 	results := make([]store.Result, len(events))
 	valid, index := validEvents(events, results)
 	stored := s.now()
-	ready := s.prepare(valid, stored)
+	enc := s.encoders.get()
+	defer s.encoders.put(enc)
+	ready := s.prepare(enc, valid, stored)
 	var found map[string]int64
 	err := s.db.Write(ctx, func(conn *sqlite.Conn) error {
-		w := batchWriter{conn: conn, sources: batchSources{conn: conn, all: &s.sources, found: make(map[string]int64)}}
+		w := batchWriter{conn: conn, layout: &s.layout, sources: batchSources{conn: conn, all: &s.sources, found: make(map[string]int64)}}
 		fresh, err := w.claim(valid)
 		if err != nil {
 			return err
 		}
 		found = w.sources.found
+		for i, f := range fresh {
+			results[index(i)].Duplicate = !f
+		}
 		todo, events := ready, valid
 		if n := countTrue(fresh); n < len(valid) {
 			events = keep(valid, fresh, n)
-			todo = s.prepare(events, stored)
-		}
-		for i, f := range fresh {
-			results[index(i)].Duplicate = !f
+			todo = s.prepare(enc, events, stored)
 		}
 		if err := markStored(conn, events); err != nil {
 			return err
@@ -123,6 +129,7 @@ func countTrue(bs []bool) (n int) {
 // batchWriter writes one batch in a transaction.
 type batchWriter struct {
 	conn    *sqlite.Conn
+	layout  *layout
 	sources batchSources
 	next    int64 // the number of the first new event
 }
@@ -137,14 +144,22 @@ func (w *batchWriter) claim(events []event.Event) (fresh []bool, err error) {
 	if err != nil {
 		return nil, err
 	}
+	many, err := w.conn.Prepare(sqlAddKeys)
+	if err != nil {
+		return nil, err
+	}
+	one, err := w.conn.Prepare(sqlAddKey)
+	if err != nil {
+		return nil, err
+	}
 	fresh = make([]bool, len(events))
 	number := w.next
 	for at := 0; at < len(events); {
-		n, sql := keyRows, sqlAddKeys
+		n, stmt := keyRows, many
 		if len(events)-at < keyRows {
-			n, sql = 1, sqlAddKey
+			n, stmt = 1, one
 		}
-		added, err := w.addKeys(sql, events[at:at+n], number)
+		added, err := w.addKeys(stmt, events[at:at+n], number)
 		if err != nil {
 			return nil, err
 		}
@@ -164,11 +179,7 @@ func (w *batchWriter) claim(events []event.Event) (fresh []bool, err error) {
 }
 
 // addKeys adds the keys that are not there yet, numbered from number on as if none were.
-func (w *batchWriter) addKeys(sql string, events []event.Event, number int64) (added int, err error) {
-	stmt, err := w.conn.Prepare(sql)
-	if err != nil {
-		return 0, err
-	}
+func (w *batchWriter) addKeys(stmt *sqlite.Stmt, events []event.Event, number int64) (added int, err error) {
 	for i := range events {
 		source, err := w.sources.id(events[i].Source())
 		if err != nil {
@@ -181,7 +192,7 @@ func (w *batchWriter) addKeys(sql string, events []event.Event, number int64) (a
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}
-	return w.conn.Changes(), nil
+	return w.conn.Changes(), stmt.Reset()
 }
 
 // tellApart finds which of the events addKeys has added: those that have the number they
@@ -224,10 +235,10 @@ func (w *batchWriter) store(b batch, stored int64) error {
 			return err
 		}
 		next := first + int64(seg.count)
-		if err := addTerms(w.conn, first, seg.terms, next); err != nil {
+		if err := addOpen(w.conn, w.layout, first, seg.terms, next); err != nil {
 			return err
 		}
 		first = next
 	}
-	return b.tally.write(w.conn, "")
+	return b.aggregates.write(w.conn, "")
 }

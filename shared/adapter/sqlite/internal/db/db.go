@@ -8,8 +8,8 @@
 //   - The file is in WAL mode: readers never wait for the writer. The WAL is copied
 //     into the file at Options.CheckpointBytes and reused from its start; see
 //     checkpoint.go for what keeps it from growing for ever.
-//   - Several processes take turns through SQLite's own lock, for which the writer asks
-//     in short steps, so that a caller can give up.
+//   - Several processes take turns through SQLite's own lock, which has no queue. A
+//     process that writes without a pause leaves it free from time to time (writer.go).
 //   - Errors say what an operator can do and are told apart with errors.Is (errors.go).
 //     None is classified with package fault: an unclassified error is transient.
 package db

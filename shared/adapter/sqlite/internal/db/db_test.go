@@ -290,7 +290,7 @@ func TestVersionChangesWithOtherProcessesCommits(t *testing.T) {
 func TestTwoBusyProcessesTakeTurns(t *testing.T) {
 	d := newDB(t)
 	o := options()
-	o.Busy = 500 * time.Millisecond
+	o.Busy = 5 * time.Second
 	other := open(t, d.Path(), o)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

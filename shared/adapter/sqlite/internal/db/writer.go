@@ -14,10 +14,14 @@ import (
 const (
 	// maxGroup is the most calls of Write that share one transaction.
 	maxGroup = 64
-	// lockPoll is how often a waiting writer asks for another process's lock. SQLite's
-	// lock has no queue; asking this often gets it in tens of milliseconds beside a
-	// process that writes without a pause.
+	// lockPoll is how often a waiting writer asks for another process's lock.
 	lockPoll = time.Millisecond
+	// holdMax and holdPause: SQLite's lock has no queue, and beside a process that
+	// writes without a pause one that waits would starve. So after holdMax of
+	// transactions without a pause the writer leaves the lock free for holdPause, a few
+	// polls long. Calls that come meanwhile form a larger group, so little is lost.
+	holdMax   = 50 * time.Millisecond
+	holdPause = 3 * time.Millisecond
 )
 
 // Write runs fn in a write transaction (BEGIN IMMEDIATE) and commits it. When Write
@@ -149,6 +153,7 @@ func (w *writer) next() (group []*job, closed bool) {
 
 func (w *writer) loop() {
 	defer close(w.stopped)
+	busySince := time.Now()
 	for {
 		group, closed := w.next()
 		if len(group) == 0 {
@@ -156,10 +161,15 @@ func (w *writer) loop() {
 				return
 			}
 			<-w.wake
+			busySince = time.Now()
 			continue
 		}
 		w.run(group)
 		w.checkpoint.after(w.conn)
+		if time.Since(busySince) > holdMax {
+			time.Sleep(holdPause)
+			busySince = time.Now()
+		}
 	}
 }
 
