@@ -23,6 +23,7 @@ const (
 // kafkaDoor produces to a topic.
 type kafkaDoor struct {
 	client *kgo.Client
+	topic  string
 }
 
 func newKafkaDoor(ctx context.Context, brokers []string, topic string) (door, error) {
@@ -47,7 +48,7 @@ func newKafkaDoor(ctx context.Context, brokers []string, topic string) (door, er
 		}
 		return door{}, fmt.Errorf("no Kafka answers at %s: %w", where, err)
 	}
-	return door{Door: &kafkaDoor{client}, where: fmt.Sprintf("topic %s at %s", topic, where), close: client.Close}, nil
+	return door{Door: &kafkaDoor{client, topic}, where: fmt.Sprintf("topic %s at %s", topic, where), close: client.Close}, nil
 }
 
 // Send implements ops.Door: checked events by the CloudEvents Kafka binding, unchecked
@@ -63,8 +64,11 @@ func (d *kafkaDoor) Send(ctx context.Context, batch []ops.Line) []error {
 		_ = d.client.AbortBufferedRecords(context.WithoutCancel(ctx)) // so that every errs is set
 	}
 	for i, err := range errs {
-		if errors.Is(err, kerr.MessageTooLarge) {
+		switch {
+		case errors.Is(err, kerr.MessageTooLarge):
 			errs[i] = fault.New(fault.TooLarge, "the Kafka broker does not take a record of %d bytes", len(batch[i].Raw))
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+			errs[i] = fmt.Errorf("there is no topic %s: create it, or name another with --topic", d.topic)
 		}
 	}
 	return errs

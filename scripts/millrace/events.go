@@ -63,6 +63,19 @@ func (o *filterOptions) filter(now time.Time) (store.Filter, error) {
 	return f, nil
 }
 
+// fixed are flags that say in full what was given as how long ago, so that the next
+// page is of the same times.
+func (o *filterOptions) fixed(f store.Filter) string {
+	s := ""
+	if _, ok := parseAbsolute(o.from); o.from != "" && !ok {
+		s += "--from " + timestamp(f.From) + " "
+	}
+	if _, ok := parseAbsolute(o.to); o.to != "" && !ok {
+		s += "--to " + timestamp(f.To) + " "
+	}
+	return s
+}
+
 // recordJSON is a stored event as --json writes it.
 type recordJSON struct {
 	Event    json.RawMessage `json:"event"`

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +60,7 @@ func runEventsList(ctx context.Context, e env, g *globalOptions, o eventsListOpt
 		return err
 	}
 	out := newEventWriter(e, g)
+	out.again = o.fixed(f)
 	next := ""
 	if o.all {
 		for r, err := range ops.AllEvents(ctx, events, f, o.cursor) {
@@ -97,7 +98,11 @@ type eventWriter struct {
 	json bool
 	n    int
 	page *table // rows that are not written yet
+	// again are flags that a next page needs instead of those given.
+	again string
 }
+
+const openList = "{\"events\":[\n"
 
 // tableRows are aligned together: a listing of any length must not wait for its end.
 const tableRows = 500
@@ -111,14 +116,7 @@ func eventTable() *table { return newTable("TIME", "TYPE", "TENANT", "SUBJECT", 
 func (w *eventWriter) add(r *store.Record) error {
 	w.n++
 	if w.json {
-		open := ","
-		if w.n == 1 {
-			open = "{\"events\":[\n"
-		}
-		if _, err := io.WriteString(w.env.stdout, open); err != nil {
-			return err
-		}
-		return writeJSON(w.env.stdout, newRecordJSON(r))
+		return w.addJSON(r)
 	}
 	when := r.Event.Time()
 	if when.IsZero() {
@@ -132,6 +130,18 @@ func (w *eventWriter) add(r *store.Record) error {
 	return w.flush()
 }
 
+func (w *eventWriter) addJSON(r *store.Record) error {
+	b := bytes.NewBufferString(",\n")
+	if w.n == 1 {
+		b = bytes.NewBufferString(openList)
+	}
+	if err := writeJSON(b, newRecordJSON(r)); err != nil {
+		return err
+	}
+	_, err := w.env.stdout.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	return err
+}
+
 func (w *eventWriter) flush() error {
 	err := w.page.write(w.env.stdout)
 	w.page = eventTable()
@@ -141,12 +151,11 @@ func (w *eventWriter) flush() error {
 // end writes what is left, and how to see more.
 func (w *eventWriter) end(next string) error {
 	if w.json {
+		open := ""
 		if w.n == 0 {
-			if _, err := io.WriteString(w.env.stdout, "{\"events\":[\n"); err != nil {
-				return err
-			}
+			open = openList
 		}
-		_, err := fmt.Fprintf(w.env.stdout, "],\"next\":%q}\n", next)
+		_, err := fmt.Fprintf(w.env.stdout, "%s\n],\"next\":%q}\n", open, next)
 		return err
 	}
 	if w.n == 0 {
@@ -159,7 +168,7 @@ func (w *eventWriter) end(next string) error {
 		}
 	}
 	if next != "" {
-		fmt.Fprintf(w.env.stderr, "\nThere are more: add --cursor %s, or --all.\n", next)
+		fmt.Fprintf(w.env.stderr, "\nThere are more: add %s--cursor %s, or --all.\n", w.again, next)
 	}
 	return nil
 }

@@ -49,7 +49,7 @@ func usageLine(c *cobra.Command) string {
 // writeHelp writes a command's help: what it does, how to call it, examples, flags, exit
 // codes.
 func writeHelp(w io.Writer, c *cobra.Command) {
-	text := c.Long
+	text := strings.TrimSpace(c.Long)
 	if text == "" {
 		text = c.Short
 	}

@@ -190,8 +190,8 @@ func (r *sendReport) end(res ops.SendResult, err error) error {
 		return err
 	}
 	switch {
-	case err != nil && res.Sent+res.Failed > 0:
-		return fmt.Errorf("%w; every line up to line %d is done, send the rest again: what was sent is kept once", err, res.Line)
+	case err != nil && res.Line > 0:
+		return fmt.Errorf("%w; the lines up to line %d are done, send the rest again", err, res.Line)
 	case err != nil:
 		return err
 	case res.Refused > 0:
@@ -201,7 +201,7 @@ func (r *sendReport) end(res ops.SendResult, err error) error {
 }
 
 func (r *sendReport) human(res ops.SendResult) error {
-	s := fmt.Sprintf("sent %s to %s in %.1f s", count(res.Sent, "event"), r.where, res.Elapsed.Seconds())
+	s := fmt.Sprintf("sent %s to %s in %s", count(res.Sent, "event"), r.where, latency(res.Elapsed))
 	if secs := res.Elapsed.Seconds(); secs >= 0.1 && res.Sent > 0 {
 		s += fmt.Sprintf(" (%s/s, %s/s)", number(int64(float64(res.Sent)/secs)), size(int64(float64(res.Bytes)/secs)))
 	}

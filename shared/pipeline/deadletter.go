@@ -46,7 +46,7 @@ func (b *batch) bury(ctx context.Context) {
 func (b *batch) unburied(i int, err error) {
 	d := b.items[i].delivery
 	b.failed[d] = true
-	b.rep.fail(Failure{Delivery: b.in.Deliveries[d].ID, Err: fmt.Errorf("dead-letter to %s-dlq: %w", b.r.Name, err)})
+	b.rep.list(Failure{Delivery: b.in.Deliveries[d].ID, Err: fmt.Errorf("dead-letter to %s-dlq: %w", b.r.Name, err)})
 }
 
 // deadLetter makes the message: the element's own bytes, the body of a delivery that

@@ -214,7 +214,7 @@ func (b *batch) resend(ctx context.Context) {
 	for i, err := range b.r.send(ctx, b.r.Retry, out) {
 		if err != nil {
 			b.failed[owner[i]] = true
-			b.rep.fail(Failure{Delivery: b.in.Deliveries[owner[i]].ID, Err: fmt.Errorf("send back to %s: %w", b.r.Name, err)})
+			b.rep.list(Failure{Delivery: b.in.Deliveries[owner[i]].ID, Err: fmt.Errorf("send back to %s: %w", b.r.Name, err)})
 		}
 	}
 }

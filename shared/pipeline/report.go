@@ -19,7 +19,7 @@ type Report struct {
 
 	Deliveries int // messages in the invocation
 	Failed     int // messages reported back as failed
-	Events     int // events decoded from them
+	Events     int // events in them; a message that does not decode counts as one
 	Forwarded  int // events published to the next stage, further events included
 	Stored     int // events that the last stage completed, duplicates included
 	Duplicates int // of them stored before
@@ -71,6 +71,11 @@ func (r *Report) fail(f Failure) {
 		r.Reasons = make(map[fault.Reason]int)
 	}
 	r.Reasons[fault.ReasonOf(f.Err)]++
+	r.list(f)
+}
+
+// list notes a failure for the log only: of a message, whose events count themselves.
+func (r *Report) list(f Failure) {
 	if len(r.Failures) < MaxFailures {
 		r.Failures = append(r.Failures, f)
 	}

@@ -179,6 +179,7 @@ func (b *batch) decode(ctx context.Context) {
 			it := item{delivery: i, raw: d.Body, whole: true}
 			b.fail(&it, err)
 			b.items = append(b.items, it)
+			b.rep.Events++
 			continue
 		}
 		for _, it := range items {

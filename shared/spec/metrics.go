@@ -114,7 +114,7 @@ var Metrics = []Metric{
 		"Dead letters that the stage wrote, messages that did not decode included."},
 	{Retries, Count, Sum, everyStage, false,
 		"Events that were sent back to the stage's queue or left to their source to deliver again, because an attempt failed."},
-	{BreakerState, NoUnit, Maximum, afterDoor, false,
+	{BreakerState, NoUnit, Maximum, []string{Persist}, false,
 		"Circuit breaker of the stage's dependency when the invocation ended: 0 closed, 1 open, 2 half open."},
 	{EventsStored, Count, Sum, []string{Persist}, false,
 		"Events that are in the event store when the invocation ends, those that were there before included."},

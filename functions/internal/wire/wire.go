@@ -62,13 +62,17 @@ func Parts(ctx context.Context, stage string) (*function.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	see, err := observe(settings)
+	if err != nil {
+		return nil, err
+	}
 	return &function.Parts{
 		Settings: settings,
 		Topic:    topicOf(cfg, topic),
 		Queue:    queueOf(cfg, map[string]string{st.Queue(): own, st.DLQ(): dlq}),
 		Claims:   &awsio.Claims{Client: s3.NewFromConfig(cfg), Bucket: bucket},
 		Handlers: registry,
-		Observe:  observe(settings),
+		Observe:  see,
 		Now:      time.Now,
 	}, nil
 }

@@ -3,7 +3,7 @@ package lambdaio
 import (
 	"encoding/base64"
 
-	asm "github.com/segmentio/asm/base64"
+
 )
 
 // The vector code of segmentio/asm does half of all there is to do for a Kafka payload
@@ -21,7 +21,7 @@ func appendBase64(dst, src []byte) (out []byte, ok bool) {
 		}
 	}
 	dst, room := extend(dst, len(src)/4*3)
-	n, err := asm.StdEncoding.Decode(room, src)
+	n, err := base64.StdEncoding.Decode(room, src)
 	// The decoder skips CR and LF, which no JSON string has: then n falls short.
 	if err != nil || n != size || len(src)%4 != 0 {
 		return dst, false
@@ -32,7 +32,7 @@ func appendBase64(dst, src []byte) (out []byte, ok bool) {
 // encodeBase64 appends src encoded.
 func encodeBase64(dst, src []byte) []byte {
 	dst, room := extend(dst, base64.StdEncoding.EncodedLen(len(src)))
-	asm.StdEncoding.Encode(room, src)
+	base64.StdEncoding.Encode(room, src)
 	return dst[:len(dst)+len(room)]
 }
 

@@ -185,9 +185,26 @@ func (d *kafkaDecoder) headerValue() []byte {
 	}
 	out := d.room((len(s.b) - s.i) / 2)
 	for ok := s.firstItem(); ok; ok = s.nextItem() {
+		out = s.byteItems(out)
 		out = append(out, byte(s.integer(-128, 255)))
 	}
 	return d.take(out)
+}
+
+// byteItems appends the items of an array of bytes that have a comma right after them,
+// and leaves the rest to the general reading. A content type alone is 30 bytes on every
+// record.
+func (s *scanner) byteItems(dst []byte) []byte {
+	for {
+		start := s.i
+		n, ok := s.shortInteger()
+		if !ok || n < -128 || n > 255 || s.i == len(s.b) || s.b[s.i] != ',' {
+			s.i = start
+			return dst
+		}
+		dst = append(dst, byte(n))
+		s.i++
+	}
 }
 
 func (d *kafkaDecoder) name(k []byte) string {

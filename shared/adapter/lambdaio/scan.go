@@ -89,14 +89,35 @@ func (s *scanner) nextKey() (key []byte, ok bool) {
 	return nil, false
 }
 
-func (s *scanner) key() ([]byte, bool) {
-	k := s.text()
+func (s *scanner) key() (key []byte, ok bool) {
+	if s.token() == '"' {
+		key = s.shortKey()
+	}
+	if key == nil {
+		key = s.text()
+	}
 	if s.token() != ':' {
 		s.fail(`":"`)
 		return nil, false
 	}
 	s.i++
-	return k, s.err == nil
+	return key, s.err == nil
+}
+
+// shortKey reads a key without escapes, byte by byte since keys are short. It returns nil
+// and consumes nothing when it meets one that is for text to read.
+func (s *scanner) shortKey() []byte {
+	b := s.b[s.i+1:]
+	for i, c := range b {
+		switch {
+		case c == '"':
+			s.i += i + 2
+			return b[:i:i]
+		case c == '\\' || c < 0x20:
+			return nil
+		}
+	}
+	return nil
 }
 
 // firstItem enters an array; ok is false for an empty one. null counts as an empty array.

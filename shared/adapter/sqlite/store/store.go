@@ -57,7 +57,8 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		Migrations:    migrations,
 		ApplicationID: applicationID,
 		MustExist:     o.MustExist,
-		CacheBytes:    cacheBytes, PageSize: 4096,
+		CacheBytes:    cacheBytes,
+		PageSize:      pageSize,
 	})
 	if err != nil {
 		return nil, err
@@ -71,6 +72,9 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// pageSize: segments are large, and every page of them is a write of its own.
+const pageSize = 8192
 
 // cacheBytes of each connection: the pages of the key table that new ids fall into.
 const cacheBytes = 32 << 20
