@@ -151,11 +151,11 @@ func (w *eventWriter) flush() error {
 // end writes what is left, and how to see more.
 func (w *eventWriter) end(next string) error {
 	if w.json {
-		open := ""
 		if w.n == 0 {
-			open = openList
+			_, err := fmt.Fprintln(w.env.stdout, `{"events":[],"next":""}`)
+			return err
 		}
-		_, err := fmt.Fprintf(w.env.stdout, "%s\n],\"next\":%q}\n", open, next)
+		_, err := fmt.Fprintf(w.env.stdout, "\n],\"next\":%q}\n", next)
 		return err
 	}
 	if w.n == 0 {

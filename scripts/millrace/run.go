@@ -1,5 +1,99 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
 
-func newRun(e env, g *globalOptions) *cobra.Command { return &cobra.Command{Use: "run"} }
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
+	"github.com/millrace-pipeline/millrace/shared/embedded"
+	"github.com/millrace-pipeline/millrace/shared/handlers"
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+type runOptions struct {
+	listen string
+	kafka  string
+}
+
+func newRun(e env, g *globalOptions) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Run the whole pipeline on this machine",
+		Long: "Run the whole pipeline in this process: Kafka, queues, the four handlers and the event store. " +
+			"Everything it knows is in the data directory; kill -9 at any moment loses nothing, and the next run goes on.\n\n" +
+			"Events come in through Kafka (its own broker, or the one that --kafka names) and with POST /events. " +
+			"GET /healthz says whether it lives, GET /readyz whether it can take events now. " +
+			"Ctrl-C or SIGTERM ends it: what is under way is finished first.",
+		Example: "  millrace run\n" +
+			"  millrace run --data /var/lib/millrace --listen :8080\n" +
+			"  millrace run --kafka broker-1:9092,broker-2:9092",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runRun(c.Context(), e, g, o) },
+	}
+	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the HTTP front door; port 0 takes a free one")
+	c.Flags().StringVar(&o.kafka, "kafka", "", "read from these Kafka `brokers` (host:port, separated by commas) instead of its own")
+	return c
+}
+
+func (o *runOptions) validate() error {
+	if _, port, err := net.SplitHostPort(o.listen); err != nil || port == "" {
+		return usageError("--listen %q is no address such as 127.0.0.1:8080 or :8080", o.listen)
+	}
+	if o.kafka != "" {
+		if _, err := kafkaio.ParseBrokers(o.kafka); err != nil {
+			return usageError("--kafka: %w", err)
+		}
+	}
+	return nil
+}
+
+// runRun starts the pipeline and waits for its end. A signal is the normal end: then it
+// returns nil.
+func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	settings, err := spec.Load(e.environ)
+	if err != nil {
+		return err
+	}
+	registry, err := handlers.New(handlers.Settings{PseudonymKey: settings.PseudonymKey.Bytes()})
+	if err != nil {
+		return err
+	}
+	options := embedded.Options{
+		Data: g.data, Listen: o.listen, Settings: settings, Handlers: registry, Now: e.now,
+		Log: slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: settings.LogLevel})),
+	}
+	if o.kafka != "" {
+		options.Kafka.Brokers = strings.Split(o.kafka, ",")
+	}
+	p, err := embedded.Start(ctx, options)
+	if err != nil {
+		return err
+	}
+	if err := writeRunning(e.stdout, g, p.Running()); err != nil {
+		return errors.Join(err, p.Close())
+	}
+	err = p.Wait(ctx)
+	return errors.Join(err, p.Close())
+}
+
+// writeRunning says where the pipeline is.
+func writeRunning(w io.Writer, g *globalOptions, r embedded.Running) error {
+	if g.json {
+		return writeJSON(w, r)
+	}
+	_, err := fmt.Fprintf(w, "running in %s, process %d\nHTTP   http://%s/events\nKafka  %s, topic %s\n\n"+
+		"Ctrl-C ends it. In another terminal: `millrace send FILE`, `millrace status --watch`\n",
+		g.data, r.PID, r.HTTP, strings.Join(r.Kafka, ","), r.Topic)
+	return err
+}

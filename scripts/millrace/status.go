@@ -129,7 +129,7 @@ func formatStatus(w io.Writer, dir string, s *statusJSON, now time.Time) error {
 	t.add("duplicates", number(s.Duplicates))
 	t.add("dropped", number(s.Dropped))
 	t.add("dead", number(s.Dead))
-	t.add("in flight", number(s.InFlight))
+	t.add("in flight", known(s.InFlight, number[int64]))
 	t.add("consumer lag", known(s.ConsumerLag, number[int64]))
 	t.add("events/s", number(int64(s.PerSecond)))
 	t.add("p50", known(s.P50, milliseconds))

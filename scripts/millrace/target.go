@@ -7,6 +7,9 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/metrics"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
 	"github.com/millrace-pipeline/millrace/shared/spec"
@@ -21,14 +24,25 @@ import (
 type target struct {
 	dir     string
 	environ []string
+
+	// Opened when first needed.
 	data    *embedded.Data
+	metrics *metrics.Reader
+	client  *kgo.Client
 }
 
 func newTarget(e env, g *globalOptions) *target { return &target{dir: g.data, environ: e.environ} }
 
 func (t *target) close() {
+	// They were only read: nothing can be lost.
 	if t.data != nil {
-		_ = t.data.Close() // only read
+		_ = t.data.Close()
+	}
+	if t.metrics != nil {
+		_ = t.metrics.Close()
+	}
+	if t.client != nil {
+		t.client.Close()
 	}
 }
 
@@ -84,14 +98,17 @@ func (t *target) deadLetters(ctx context.Context) (*ops.DeadLetters, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ops.DeadLetters{Queues: d.Queues, Claims: d.Claims, MaxEvent: settings.MaxEventBytes}, nil
+	return &ops.DeadLetters{Queues: browser(d), Claims: d.Claims, MaxEvent: settings.MaxEventBytes}, nil
 }
 
-// status is where the state of the pipeline is found out.
-func (t *target) status(ctx context.Context, r *embedded.Running, now func() time.Time) (ops.StatusSources, error) {
-	d, err := t.open(ctx)
-	if err != nil {
-		return ops.StatusSources{}, err
+// browseFor is the longest that a listing of dead letters may take where they can only
+// be received.
+const browseFor = 2 * time.Minute
+
+// browser looks at dead letters without disturbing them where the queues allow it.
+func browser(d *embedded.Data) ops.Browser {
+	if b, ok := any(d.Queues).(ops.Browser); ok {
+		return b
 	}
-	return ops.StatusSources{Store: d.Events, Queues: d.Queues, Now: now}, nil
+	return &ops.Receiving{Queues: d.Queues, Hold: browseFor}
 }

@@ -46,7 +46,10 @@ func ParseBatch(b []byte) (items []Item, err error) {
 		case ',':
 			i = space(b, i+1)
 		case ']':
-			return items, onlySpace(b, i+1)
+			if err := onlySpace(b, i+1); err != nil {
+				return nil, err
+			}
+			return items, nil
 		default:
 			return nil, notJSON(b, i)
 		}

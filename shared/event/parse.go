@@ -306,9 +306,9 @@ func (p *parser) complete() {
 	case missing == requiredNames && p.seen&requiredNames == 0:
 		p.rule = fault.New(fault.NotCloudEvent, "none of specversion, id, source and type is there")
 	case p.flaws.utf8 > 0:
-		p.broken(fault.InvalidUTF8, "in the string at byte %d of the event", p.flaws.utf8)
+		p.broken(fault.InvalidUTF8, "in the string at byte %d of the event", p.flaws.utf8-1)
 	case p.flaws.depth > 0:
-		p.broken(fault.TooDeep, "more than %d levels at byte %d of the event", MaxDepth, p.flaws.depth)
+		p.broken(fault.TooDeep, "more than %d levels at byte %d of the event", MaxDepth, p.flaws.depth-1)
 	case p.given&both == both:
 		p.broken(fault.InvalidData, "both data and data_base64")
 	case missing != 0:

@@ -99,11 +99,12 @@ func TestPayload(t *testing.T) {
 // attr is a valid event with one more member.
 func attr(member string) string { return head + "," + member + "}" }
 
-func TestParseRefuses(t *testing.T) {
-	each(t, map[string]struct {
-		in   string
-		want fault.Reason
-	}{
+type refusal struct {
+	in   string
+	want fault.Reason
+}
+
+var refusals = map[string]refusal{
 		"nothing":                   {"", fault.NotJSON},
 		"white space":               {" \n", fault.NotJSON},
 		"text":                      {"hello", fault.NotJSON},
@@ -236,10 +237,10 @@ func TestParseRefuses(t *testing.T) {
 		"513 arrays":    {attr(`"data":` + nested(513)), fault.TooDeep},
 		"50,000 arrays": {attr(`"data":` + nested(50000)), fault.TooDeep},
 		"in attribute":  {attr(`"a":` + nested(513)), fault.BadAttribute},
-	}, func(t *testing.T, c struct {
-		in   string
-		want fault.Reason
-	}) {
+}
+
+func TestParseRefuses(t *testing.T) {
+	each(t, refusals, func(t *testing.T, c refusal) {
 		_, err := event.Parse([]byte(c.in))
 		assertReason(t, err, c.want)
 		if valid := json.Valid([]byte(c.in)); valid && c.want == fault.NotJSON {
@@ -248,8 +249,7 @@ func TestParseRefuses(t *testing.T) {
 	})
 }
 
-func TestParseAcceptsAtTheLimit(t *testing.T) {
-	each(t, map[string]string{
+var accepted = map[string]string{
 		"id of 1,024 bytes":        `{"specversion":"1.0","id":"` + long(1024) + `","source":"/s","type":"t"}`,
 		"source of 2,048 bytes":    `{"specversion":"1.0","id":"1","source":"` + long(2048) + `","type":"t"}`,
 		"extension of 8,192 bytes": attr(`"a":"` + long(8192) + `"`),
@@ -267,7 +267,10 @@ func TestParseAcceptsAtTheLimit(t *testing.T) {
 		"huge number in data":      attr(`"data":1e99999`),
 		"IRI as source":            `{"specversion":"1.0","id":"1","source":"/ü?x={y}","type":"t"}`,
 		"every escape":             attr(`"data":"\"\\\/\b\f\n\r\t\uD83D\uDE00"`),
-	}, func(t *testing.T, in string) { mustParse(t, in) })
+}
+
+func TestParseAcceptsAtTheLimit(t *testing.T) {
+	each(t, accepted, func(t *testing.T, in string) { mustParse(t, in) })
 }
 
 // manyAttributes are n extensions, x0 and so on.

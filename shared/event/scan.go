@@ -172,8 +172,8 @@ func literalEnd(b []byte, i int) (end int, ok bool) {
 	return i, false
 }
 
-// flaws of a JSON value whose grammar is right otherwise: the offset where each was first
-// seen, 0 where it was not.
+// flaws of a JSON value whose grammar is right otherwise: 1 + the offset where each was
+// first seen, 0 where it was not.
 type flaws struct{ utf8, depth int }
 
 // levels are the arrays and objects that are open.
@@ -230,7 +230,7 @@ value:
 		closing := b[i] + 2 // '}' and ']' are two behind in ASCII
 		l.enter(b[i] == '{')
 		if l.depth > MaxDepth && f.depth == 0 {
-			f.depth = i
+			f.depth = i + 1
 		}
 		if i = space(b, i+1); i < len(b) && b[i] == closing {
 			i++
@@ -292,7 +292,7 @@ func (f *flaws) string(c class, i int) (broken bool) {
 		return true
 	}
 	if f.utf8 == 0 {
-		f.utf8 = i
+		f.utf8 = i + 1
 	}
 	return false
 }

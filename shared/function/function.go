@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/lambdaio"
 	"github.com/millrace-pipeline/millrace/shared/breaker"
+	"github.com/millrace-pipeline/millrace/shared/event/pack"
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/handlers"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
@@ -35,6 +36,8 @@ type Parts struct {
 	Now      func() time.Time
 }
 
+var packEncoding = map[string]string{spec.PackS2: pack.S2, spec.PackZstd: pack.Zstd}
+
 // runner makes a stage's Runner.
 func (p *Parts) runner(name string, s pipeline.Stage) *pipeline.Runner {
 	st, _ := spec.StageByName(name)
@@ -42,7 +45,7 @@ func (p *Parts) runner(name string, s pipeline.Stage) *pipeline.Runner {
 		Name: st.Name, Stage: s,
 		Retry: p.Queue(st.Queue()), Dead: p.Queue(st.DLQ()), Claims: p.Claims,
 		MaxAttempts: st.MaxAttempts,
-		Encoding:    p.Settings.PackEncoding,
+		Encoding:    packEncoding[p.Settings.PackEncoding],
 		MaxEvent:    p.Settings.MaxEventBytes,
 		ClaimOver:   p.Settings.ClaimBytes,
 		Backoff:     pipeline.Backoff{Base: p.Settings.RetryBase, Max: p.Settings.RetryMax, Rand: rand.Float64},
@@ -76,5 +79,5 @@ func (p *Parts) Persist() lambdaio.Handler {
 
 // engine is the redrive engine.
 func (p *Parts) engine() *redrive.Engine {
-	return &redrive.Engine{Broker: p.Broker, MaxRedrives: p.Settings.MaxRedrives}
+	return &redrive.Engine{Broker: p.Broker, MaxRedrives: p.Settings.MaxRedrives, Now: p.Now}
 }

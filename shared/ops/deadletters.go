@@ -15,16 +15,6 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-// Browser looks at the messages of a queue without taking them.
-type Browser interface {
-	// Browse yields the messages that the queue holds, oldest first, those that someone
-	// has received included. It leaves them as they are: neither hidden from others nor
-	// counted as received (a target that can only receive must make them visible again
-	// at once). A message that comes or goes meanwhile may be missing. An error, such as
-	// queue.ErrNoQueue, ends it.
-	Browse(ctx context.Context, queue string) iter.Seq2[queue.Received, error]
-}
-
 // DeadLetters reads the dead-letter queues of all stages, and the quarantine.
 type DeadLetters struct {
 	Queues   Browser

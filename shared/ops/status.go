@@ -20,11 +20,6 @@ type Depther interface {
 	Depths(ctx context.Context, names ...string) (map[string]queue.Depth, error)
 }
 
-// Waiting counts the events, not the messages, that a queue holds.
-type Waiting interface {
-	EventsIn(ctx context.Context, queue string) (int64, error)
-}
-
 // Meter reads recorded metrics of package spec. stage "" means all that emit it; a zero
 // since, everything that was ever recorded.
 type Meter interface {
@@ -39,26 +34,26 @@ type Lagger interface {
 	Lag(ctx context.Context) (int64, error)
 }
 
-// StatusSources are where Status looks. Meter and Lag may be nil: not known.
+// StatusSources are where Status looks.
 type StatusSources struct {
-	Store   Counter
-	Queues  Depther
-	Waiting Waiting
-	Meter   Meter
-	Lag     Lagger
-	Now     func() time.Time
+	Store  Counter
+	Queues Depther
+	Browse Browser // nil: messages in flight cannot be looked at, so events are not counted
+	Meter  Meter   // nil: nothing was recorded
+	Lag    Lagger  // nil: there is no Kafka to ask
+	Now    func() time.Time
 }
 
 // Status is the state of a pipeline. Persisted, Dead and InFlight are what is there now;
 // In, Duplicates and Dropped count since the pipeline was made, and count again what a
 // crash repeated.
 type Status struct {
-	In         int64 `json:"in"`         // events that came in, refused ones included
-	Persisted  int64 `json:"persisted"`  // in the event store
-	Duplicates int64 `json:"duplicates"` // came, and were in the event store already
-	Dropped    int64 `json:"dropped"`    // ended by a handler
-	Dead       int64 `json:"dead"`       // dead letters, the quarantine included
-	InFlight   int64 `json:"in_flight"`  // in the queues between the stages
+	In         int64  `json:"in"`         // events that came in, refused ones included
+	Persisted  int64  `json:"persisted"`  // in the event store
+	Duplicates int64  `json:"duplicates"` // came, and were in the event store already
+	Dropped    int64  `json:"dropped"`    // ended by a handler
+	Dead       int64  `json:"dead"`       // dead letters, the quarantine included
+	InFlight   *int64 `json:"in_flight"`  // in the queues between the stages; nil where they cannot be counted
 
 	// ConsumerLag is how many Kafka records wait for ingest; nil where nobody can say.
 	ConsumerLag *int64 `json:"consumer_lag"`
@@ -138,14 +133,25 @@ func (r *statusReader) queues(ctx context.Context) {
 	for _, name := range DeadLetterQueues() {
 		r.s.Dead += int64(depths[name].Total())
 	}
+	r.inFlight(ctx, depths)
+}
+
+func (r *statusReader) inFlight(ctx context.Context, depths map[string]queue.Depth) {
+	var sum int64
 	for _, s := range spec.Stages {
 		if depths[s.Queue()].Total() == 0 {
 			continue
 		}
-		if n, err := r.from.Waiting.EventsIn(ctx, s.Queue()); r.ok("events in flight", err) {
-			r.s.InFlight += n
+		if r.from.Browse == nil {
+			return
 		}
+		n, err := eventsIn(ctx, r.from.Browse, s.Queue())
+		if !r.ok("events in flight", err) {
+			return
+		}
+		sum += n
 	}
+	r.s.InFlight = &sum
 }
 
 func (r *statusReader) store(ctx context.Context) {

@@ -25,6 +25,7 @@ type Engine struct {
 	// MaxRedrives is how often one dead letter may come back: the guard against a loop
 	// of failing and redriving. The next time it goes to the quarantine instead.
 	MaxRedrives int
+	Now         func() time.Time
 }
 
 // Request says which dead letters.
@@ -93,12 +94,13 @@ type run struct {
 	home       queue.Queue
 	quarantine queue.Queue
 	maxRedrive int
+	start      time.Time
 	held       []string // receipts of dead letters that stay: released at the end
 	seen       map[string]bool
 }
 
 func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate.Limiter, r *Result) error {
-	w := run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, seen: make(map[string]bool)}
+	w := run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, start: e.Now(), seen: make(map[string]bool)}
 	for name, to := range map[string]*queue.Queue{s.DLQ(): &w.dlq, s.Queue(): &w.home, spec.Quarantine: &w.quarantine} {
 		opened, err := e.Broker.Queue(ctx, name)
 		if err != nil {
@@ -131,7 +133,8 @@ func (w *run) release(ctx context.Context) {
 }
 
 // batch handles the messages of one receive. again reports that a message came back:
-// the queue has been seen once.
+// the queue has been seen once. A dead letter that was sent since the run began is left
+// alone: it may be one that this very run redrove and that failed at once.
 func (w *run) batch(ctx context.Context, msgs []queue.Received) (again bool, err error) {
 	var home, quarantine []queue.Received
 	for _, m := range msgs {
@@ -142,7 +145,7 @@ func (w *run) batch(ctx context.Context, msgs []queue.Received) (again bool, err
 		a, _ := pipeline.ParseAttrs(m.Attributes)
 		reason := ReasonOf(a)
 		switch {
-		case again, w.q.Max > 0 && w.r.Redriven+len(home) >= w.q.Max:
+		case m.Sent.After(w.start), again, w.q.Max > 0 && w.r.Redriven+len(home) >= w.q.Max:
 			w.held = append(w.held, m.Receipt)
 			continue
 		case !w.chosen(reason):

@@ -13,10 +13,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	samples "github.com/millrace-pipeline/millrace/events-samples"
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/function"
 	"github.com/millrace-pipeline/millrace/shared/handlers"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
+	"github.com/millrace-pipeline/millrace/shared/schema"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -62,6 +64,10 @@ func Parts(ctx context.Context, stage string) (*function.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	registered, err := schema.Load(samples.Schemas, settings.SchemaUnknown == spec.SchemaRefuse)
+	if err != nil {
+		return nil, err
+	}
 	see, err := observe(settings)
 	if err != nil {
 		return nil, err
@@ -71,6 +77,7 @@ func Parts(ctx context.Context, stage string) (*function.Parts, error) {
 		Topic:    topicOf(cfg, topic),
 		Queue:    queueOf(cfg, map[string]string{st.Queue(): own, st.DLQ(): dlq}),
 		Claims:   &awsio.Claims{Client: s3.NewFromConfig(cfg), Bucket: bucket},
+		Schema:   registered,
 		Handlers: registry,
 		Observe:  see,
 		Now:      time.Now,

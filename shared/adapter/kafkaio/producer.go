@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,7 +20,7 @@ const (
 	linger        = 5 * time.Millisecond // fills batches at high rates, adds nothing that a person sees
 	deliverWithin = time.Minute          // for one record, retries included
 	maxBuffered   = 50_000               // records on their way; Produce waits above it
-	maxBatchBytes = 64 << 20             // the broker's limit on a record decides, not the client's
+	maxBatchBytes = 1_000_012            // of a topic that does not say: the default of Kafka's clients
 )
 
 // Producer writes records to one topic: idempotent, acknowledged by all in-sync replicas,
@@ -31,11 +34,13 @@ type Producer struct {
 
 // NewProducer connects, and checks that the topic exists.
 func NewProducer(ctx context.Context, c *Config, topic string) (*Producer, error) {
+	var limit atomic.Int32
+	limit.Store(maxBatchBytes)
 	client, err := Dial(ctx, c,
 		kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchCompression(kgo.SnappyCompression(), kgo.NoCompression()),
 		kgo.ProducerLinger(linger),
-		kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return limit.Load() }),
 		kgo.MaxBufferedRecords(maxBuffered),
 		kgo.RecordDeliveryTimeout(deliverWithin),
 	)
@@ -46,7 +51,34 @@ func NewProducer(ctx context.Context, c *Config, topic string) (*Producer, error
 		client.Close()
 		return nil, err
 	}
+	// The broker refuses a batch above its limit as a whole, and the client does not split
+	// it: small records would fail for their neighbours.
+	if n, ok := batchLimit(ctx, client, topic); ok {
+		limit.Store(n)
+	}
 	return &Producer{client, topic}, nil
+}
+
+// batchLimit is the topic's max.message.bytes, where the broker says it: a cluster may
+// allow to produce and not to describe.
+func batchLimit(ctx context.Context, client *kgo.Client, topic string) (int32, bool) {
+	configs, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, topic)
+	if err != nil {
+		return 0, false
+	}
+	config, err := configs.On(topic, nil)
+	if err != nil || config.Err != nil {
+		return 0, false
+	}
+	for _, c := range config.Configs {
+		if c.Key != "max.message.bytes" || c.Value == nil {
+			continue
+		}
+		n, err := strconv.ParseInt(*c.Value, 10, 32)
+		// franz-go takes 512 B to 1 GiB.
+		return int32(min(max(n, 512), 1<<30)), err == nil
+	}
+	return 0, false
 }
 
 // RecordOf is the event as the CloudEvents Kafka binding writes it; its key is the event's
@@ -62,8 +94,8 @@ func RecordOf(e *event.Event) *kgo.Record {
 
 // Send writes the records and returns one error per record, in order; nil means that the
 // brokers have it. When ctx ends, the records that are not acknowledged get its error,
-// and may have been written all the same. Errors are classified: one that is too large for
-// the topic is permanent, every other passes.
+// and may have been written all the same. Errors are classified: a record that is larger
+// than the topic takes (before compression) is a permanent failure, every other passes.
 func (p *Producer) Send(ctx context.Context, records []*kgo.Record) []error {
 	errs := make([]error, len(records))
 	done := make(chan struct{}, len(records))

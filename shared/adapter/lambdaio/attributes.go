@@ -23,24 +23,17 @@ func messageAttributes(s *scanner) map[string]string {
 		case "dataType":
 			a.dataType = s.text()
 		case "stringValue":
-			a.set(s.text())
+			a.value = s.text()
 		case "binaryValue":
-			a.set(s.text())
+			a.binary = s.text()
 		default:
 			s.skip()
 		}
 	})
 }
 
-// attribute is one message attribute of SQS or SNS.
-type attribute struct{ dataType, value []byte }
-
-// set keeps the value that is given: Lambda may send the other as null.
-func (a *attribute) set(v []byte) {
-	if v != nil {
-		a.value = v
-	}
-}
+// attribute is one message attribute of SQS or SNS. It has one of the two values.
+type attribute struct{ dataType, value, binary []byte }
 
 // attributes reads an object of attributes; member reads one member of an attribute.
 func attributes(s *scanner, member func(name []byte, a *attribute)) map[string]string {
@@ -52,6 +45,9 @@ func attributes(s *scanner, member func(name []byte, a *attribute)) map[string]s
 		}
 		if m == nil {
 			m = make(map[string]string)
+		}
+		if a.value == nil {
+			a.value = a.binary
 		}
 		m[string(name)] = typedValue(a.dataType, a.value)
 	}

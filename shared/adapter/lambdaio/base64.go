@@ -3,12 +3,12 @@ package lambdaio
 import (
 	"encoding/base64"
 
-
+	asm "github.com/segmentio/asm/base64"
 )
 
-// The vector code of segmentio/asm does half of all there is to do for a Kafka payload
-// and is ten times as fast as encoding/base64 (facts: BenchmarkDecodeKafka halves). On
-// processors without it, the library itself falls back to encoding/base64.
+// The vector code of segmentio/asm takes a third off BenchmarkDecodeKafka and 60 % off
+// BenchmarkAppendKafka at 1,100 bytes a record, against encoding/base64, to which it falls
+// back by itself on processors without AVX2 or NEON. FuzzBase64 holds it to that library.
 
 // appendBase64 appends src decoded, by RFC 4648, section 4: padded, no line breaks.
 // ok is false when src is not that; then nothing is appended.
@@ -21,7 +21,7 @@ func appendBase64(dst, src []byte) (out []byte, ok bool) {
 		}
 	}
 	dst, room := extend(dst, len(src)/4*3)
-	n, err := base64.StdEncoding.Decode(room, src)
+	n, err := asm.StdEncoding.Decode(room, src)
 	// The decoder skips CR and LF, which no JSON string has: then n falls short.
 	if err != nil || n != size || len(src)%4 != 0 {
 		return dst, false
@@ -32,7 +32,7 @@ func appendBase64(dst, src []byte) (out []byte, ok bool) {
 // encodeBase64 appends src encoded.
 func encodeBase64(dst, src []byte) []byte {
 	dst, room := extend(dst, base64.StdEncoding.EncodedLen(len(src)))
-	base64.StdEncoding.Encode(room, src)
+	asm.StdEncoding.Encode(room, src)
 	return dst[:len(dst)+len(room)]
 }
 

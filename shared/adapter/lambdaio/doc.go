@@ -14,9 +14,9 @@
 //
 // # Strictness
 //
-// Decode accepts what encoding/json accepts, with these differences: names match exactly,
-// a name given twice counts the last time, integers must be integers, nesting ends at
-// 1,000, and bytes that are not UTF-8 are kept as they are. The fuzz tests hold it to that.
+// Decode accepts the JSON that encoding/json accepts, with these differences: names match
+// exactly, nesting ends at 1,000, and bytes that are not UTF-8 are kept as they are. The
+// fuzz tests hold it to that.
 //
 // Sources: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", "Using Lambda with
 // Amazon MSK", "Using Lambda with self-managed Apache Kafka", "Invoking Lambda function

@@ -47,7 +47,7 @@ func snsAttributes(s *scanner) map[string]string {
 		case "Type":
 			a.dataType = s.text()
 		case "Value":
-			a.set(s.text())
+			a.value = s.text()
 		default:
 			s.skip()
 		}

@@ -218,7 +218,7 @@ func (q *Queue) readContents(ctx context.Context, heads []head) ([]queue.Receive
 }
 
 func readContent(conn *sqlite.Conn, seq int64, m *queue.Received) (found bool, err error) {
-	stmt, err := conn.Prepare("SELECT body, attributes FROM content WHERE seq = ?")
+	stmt, err := conn.Prepare("SELECT attributes, body FROM content WHERE seq = ?")
 	if err != nil {
 		return false, err
 	}
@@ -226,12 +226,12 @@ func readContent(conn *sqlite.Conn, seq int64, m *queue.Received) (found bool, e
 	if found, err = stmt.Step(); err != nil || !found {
 		return false, err
 	}
-	m.Body = make([]byte, stmt.ColumnLen(0))
-	stmt.ColumnBytes(0, m.Body)
-	if n := stmt.ColumnLen(1); n > 0 {
-		if err := json.Unmarshal([]byte(stmt.ColumnText(1)), &m.Attributes); err != nil {
+	if n := stmt.ColumnLen(0); n > 0 {
+		if err := json.Unmarshal([]byte(stmt.ColumnText(0)), &m.Attributes); err != nil {
 			return false, fmt.Errorf("attributes of message %s: %w", m.ID, err)
 		}
 	}
+	m.Body = make([]byte, stmt.ColumnLen(1))
+	stmt.ColumnBytes(1, m.Body)
 	return true, stmt.Reset()
 }

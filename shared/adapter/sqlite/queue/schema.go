@@ -35,8 +35,8 @@ CREATE INDEX message_sent ON message (queue, sent);
 
 CREATE TABLE content (
 	seq        INTEGER PRIMARY KEY, -- of the message
-	body       BLOB NOT NULL,
-	attributes TEXT                 -- a JSON object; NULL: none
+	attributes TEXT,                -- a JSON object; NULL: none
+	body       BLOB NOT NULL        -- last: see insertContent
 );
 
 CREATE TABLE move (

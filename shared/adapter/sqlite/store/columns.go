@@ -107,13 +107,15 @@ func (w *columnWriter) appendTo(b []byte) []byte {
 func parseColumns(b []byte) (columns, error) {
 	var c columns
 	r := reader{b: b}
-	c.count = int(r.uvarint())
+	count := r.uvarint()
 	for i := range c.parts {
 		c.parts[i] = r.bytes()
 	}
-	if r.bad || len(r.b) > 0 {
+	// Each event has at least a byte in each column.
+	if r.bad || len(r.b) > 0 || count > uint64(len(c.parts[timesColumn])) {
 		return columns{}, errDamaged
 	}
+	c.count = int(count)
 	return c, nil
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -21,7 +20,7 @@ const (
 
 	sqlFinishLease = `UPDATE lease SET status = ?, error = ?, result = ? WHERE id = ? AND source = ?`
 
-	sqlAnyLeased  = `SELECT 1 FROM lease WHERE stored = 0 AND time >= ? LIMIT 1`
+	sqlAnyLeased  = `SELECT 1 FROM lease INDEXED BY lease_time WHERE stored = 0 LIMIT 1`
 	sqlMarkStored = `UPDATE lease SET stored = 1, event = NULL WHERE id = ? AND source = ? AND stored = 0`
 	sqlResetLease = `UPDATE lease SET status = 'PENDING' WHERE id = ? AND source = ?`
 )
@@ -161,9 +160,7 @@ func (s *Store) Reset(ctx context.Context, f store.Filter, endedBefore time.Time
 	var keys []event.Key
 	err = s.db.Write(ctx, func(conn *sqlite.Conn) error {
 		keys = nil
-		where, args := leaseWhere(c)
-		sql := `SELECT id, source FROM lease INDEXED BY lease_until WHERE ` + where +
-			` AND status = 'PROCESSING' AND until < ? ORDER BY until LIMIT ?`
+		sql, args := sqlStuck(c)
 		err := query(conn, sql, func(row *sqlite.Stmt) error {
 			keys = append(keys, event.Key{ID: row.ColumnText(0), Source: row.ColumnText(1)})
 			return nil
@@ -191,7 +188,7 @@ func markStored(conn *sqlite.Conn, events []event.Event) error {
 	err := query(conn, sqlAnyLeased, func(*sqlite.Stmt) error {
 		leased = true
 		return nil
-	}, int64(math.MinInt64))
+	})
 	if err != nil || !leased {
 		return err
 	}

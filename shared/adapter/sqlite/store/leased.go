@@ -80,6 +80,13 @@ func sqlCountLeased(c *criteria) (sql string, args []any) {
 	return `SELECT count(*) FROM lease INDEXED BY ` + leaseIndex(c.Filter) + ` WHERE ` + where, args
 }
 
+// sqlStuck selects leases that ended before a time, longest ended first.
+func sqlStuck(c *criteria) (sql string, args []any) {
+	where, args := leaseWhere(c)
+	return `SELECT id, source FROM lease INDEXED BY lease_until WHERE ` + where +
+		` AND status = 'PROCESSING' AND until < ? ORDER BY until LIMIT ?`, args
+}
+
 // eachLeased calls fn for the first events in the listing that are only leased.
 func eachLeased(conn *sqlite.Conn, c *criteria, limit int, fn func(hit)) error {
 	sql, args := sqlListLeased(c)

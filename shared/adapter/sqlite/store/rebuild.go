@@ -16,7 +16,7 @@ var summed = []string{"counter", "aggregate", "aggregate_type"}
 
 const (
 	sqlSchema      = `SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?`
-	sqlAllSegments = `SELECT first, stored, attributes, events FROM segment WHERE first >= 0`
+	sqlAllSegments = `SELECT first, stored, attributes, events FROM segment`
 
 	sqlDifferingCounters = `SELECT count(*)
 		FROM counter AS c FULL JOIN rebuilt_counter AS r USING (hour, tenant, type)

@@ -19,8 +19,8 @@ import (
 const (
 	sqlAddOpen    = `INSERT INTO open_segment (first, terms) VALUES (?, ?)`
 	sqlOpenBounds = `SELECT count(*), min(first) FROM open_segment`
-	sqlOpenTerms  = `SELECT first, terms FROM open_segment WHERE first >= 0`
-	sqlOpenFirsts = `SELECT first FROM open_segment WHERE first >= 0`
+	sqlOpenTerms  = `SELECT first, terms FROM open_segment ORDER BY first`
+	sqlOpenFirsts = `SELECT first FROM open_segment`
 	sqlClearOpen  = `DELETE FROM open_segment`
 )
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -8,16 +9,29 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
-func TestConformance(t *testing.T) { storetest.Run(t, fresh) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(crashChildEnv); path != "" {
+		os.Exit(crashChild(path))
+	}
+	os.Exit(m.Run())
+}
 
-func fresh(t *testing.T) storetest.Opener {
-	path := filepath.Join(t.TempDir(), "store.db")
-	return func(t *testing.T, o storetest.Options) store.Store {
-		t.Helper()
-		s, err := Open(t.Context(), path, Options{Aggregate: o.Aggregate, Now: o.Now})
-		if err != nil {
-			t.Fatal(err)
+func TestConformance(t *testing.T) { storetest.Run(t, freshWith(defaultLayout)) }
+
+// TestConformanceOfManySegments: with segments of a few events, sealed every few.
+func TestConformanceOfManySegments(t *testing.T) { storetest.Run(t, freshWith(tiny)) }
+
+func freshWith(l layout) func(t *testing.T) storetest.Opener {
+	return func(t *testing.T) storetest.Opener {
+		path := filepath.Join(t.TempDir(), "store.db")
+		return func(t *testing.T, o storetest.Options) store.Store {
+			t.Helper()
+			s, err := Open(t.Context(), path, Options{Aggregate: o.Aggregate, Now: o.Now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.layout = l
+			return s
 		}
-		return s
 	}
 }

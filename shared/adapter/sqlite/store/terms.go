@@ -100,7 +100,7 @@ func filterTerms(f store.Filter) []uint32 {
 }
 
 const (
-	sqlLastTerm = `SELECT id FROM terms WHERE id >= 0 ORDER BY id DESC LIMIT 1`
+	sqlLastTerm = `SELECT max(id) FROM terms`
 	sqlAddTerms = `INSERT INTO terms (id, base, entries) VALUES (?, ?, ?)`
 	sqlTerms    = `SELECT id, base, entries FROM terms WHERE id <= ? ORDER BY id DESC LIMIT 1`
 )
@@ -138,7 +138,9 @@ func chunkEnd(entries []uint64, most int) int {
 
 func countBlocks(conn *sqlite.Conn) (n int64, err error) {
 	err = query(conn, sqlLastTerm, func(row *sqlite.Stmt) error {
-		n = row.ColumnInt64(0)>>32 + 1
+		if !row.ColumnIsNull(0) {
+			n = row.ColumnInt64(0)>>32 + 1
+		}
 		return nil
 	})
 	return n, err

@@ -18,7 +18,7 @@ const (
 	// gain nothing.
 	keyRows = 10
 
-	sqlNext       = `SELECT first + count FROM segment WHERE first >= 0 ORDER BY first DESC LIMIT 1`
+	sqlNext       = `SELECT first + count FROM segment WHERE first = (SELECT max(first) FROM segment)`
 	sqlAddKey     = `INSERT OR IGNORE INTO event (id, source, number) VALUES (?, ?, ?)`
 	sqlMoveKey    = `UPDATE event SET number = ? WHERE id = ? AND source = ?`
 	sqlAddSegment = `INSERT INTO segment (first, count, min_time, max_time, stored, attributes, ids, events) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`

@@ -155,7 +155,7 @@ func (d *DB) connect() (*sqlite.Conn, error) {
 	}
 	conn.SetBusyTimeout(d.opts.Busy)
 	for _, pragma := range []string{
-		"PRAGMA temp_store = MEMORY", // savepoints keep their undo pages in memory, not in a temporary file
+		"PRAGMA temp_store = MEMORY",
 		"PRAGMA foreign_keys = ON",
 		"PRAGMA cell_size_check = ON", // finds a damaged page when it is read, before it is used
 		fmt.Sprintf("PRAGMA cache_size = -%d", max(d.opts.CacheBytes>>10, 1)),

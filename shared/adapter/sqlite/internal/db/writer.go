@@ -28,11 +28,11 @@ const (
 // returns nil, what fn wrote is durable as Options.Sync says. When fn returns an error
 // or panics, what it wrote is undone and Write returns the error or panics.
 //
-// Calls that wait at the same time share one transaction; they do not see each other's
-// errors. fn runs on another goroutine, and may run more than once if SQLite undoes the
-// transaction because of another call's error (disk full, cancellation): only the last
-// run counts, so fn starts its results anew. fn must not keep conn or a statement of it,
-// begin or end transactions, or call Write.
+// Calls that wait at the same time share one transaction. If one of them fails, the
+// transaction is undone and the others run again without it. So fn may run more than
+// once, only its last run counts, and it starts its results anew each time. It runs on
+// another goroutine, must not keep conn or a statement of it, begin or end a
+// transaction, or call Write.
 //
 // When ctx is done before fn ran to its end, nothing is written and Write returns ctx's
 // error. Once fn has run, the commit is not given up.
@@ -79,8 +79,6 @@ type job struct {
 func (j *job) take() bool {
 	return j.state.CompareAndSwap(waiting, taken) || j.state.Load() == taken
 }
-
-func (j *job) failed() bool { return j.err != nil || j.panic != nil }
 
 // writer owns the one connection that writes.
 type writer struct {
@@ -173,30 +171,25 @@ func (w *writer) loop() {
 	}
 }
 
-// run takes the group through one transaction. If SQLite undoes it because of one job,
-// that job has failed and the others run again without it.
+// run takes the group through a transaction. When a job fails, the others start again
+// without it.
 func (w *writer) run(group []*job) {
 	for len(group) > 0 {
 		err := w.begin(group)
-		undone := false
 		if err == nil {
-			group, undone = w.apply(group)
-			if !undone {
-				err = w.commit()
-			}
-		}
-		var again []*job
-		for _, j := range group {
-			if undone && !j.failed() {
-				again = append(again, j)
+			var failed *job
+			if group, failed = w.apply(group); failed != nil {
+				w.rollback()
+				close(failed.done)
 				continue
 			}
-			if err != nil && !j.failed() {
-				j.err = err
-			}
+			err = w.commit()
+		}
+		for _, j := range group {
+			j.err = err
 			close(j.done)
 		}
-		group = again
+		return
 	}
 }
 
@@ -220,40 +213,25 @@ func allGone(group []*job) bool {
 	return true
 }
 
-// apply runs each job's function, undoing by savepoint what a failed one wrote. It
-// returns the jobs whose callers still wait. undone: the whole transaction is gone.
-func (w *writer) apply(group []*job) (kept []*job, undone bool) {
-	alone := len(group) == 1
+// apply runs the jobs whose callers still wait. It stops at one that fails: rest are the
+// others, to be run again.
+func (w *writer) apply(group []*job) (rest []*job, failed *job) {
 	for i, j := range group {
 		if !j.take() {
 			continue
 		}
-		kept = append(kept, j)
-		if w.applyOne(j, alone); j.failed() && w.conn.AutocommitEnabled() {
-			return append(kept, group[i+1:]...), true
+		if w.call(j); j.err != nil || j.panic != nil {
+			return append(rest, group[i+1:]...), j
 		}
+		rest = append(rest, j)
 	}
-	return kept, false
-}
-
-func (w *writer) applyOne(j *job, alone bool) {
-	if j.err = j.ctx.Err(); j.err != nil {
-		return
-	}
-	if !alone {
-		if j.err = execCached(w.conn, "SAVEPOINT job"); j.err != nil {
-			return
-		}
-	}
-	w.call(j)
-	if !alone && !w.conn.AutocommitEnabled() {
-		w.endSavepoint(j)
-	} else if alone && j.failed() && !w.conn.AutocommitEnabled() {
-		w.rollback()
-	}
+	return rest, nil
 }
 
 func (w *writer) call(j *job) {
+	if j.err = j.ctx.Err(); j.err != nil {
+		return
+	}
 	w.conn.SetInterrupt(j.ctx.Done())
 	defer func() {
 		if j.panic = recover(); j.panic != nil {
@@ -262,21 +240,6 @@ func (w *writer) call(j *job) {
 		w.conn.SetInterrupt(nil) // also resets statements that fn left in the middle
 	}()
 	j.err = j.fn(w.conn)
-}
-
-func (w *writer) endSavepoint(j *job) {
-	if j.failed() {
-		if err := execCached(w.conn, "ROLLBACK TO job"); err != nil {
-			w.rollback() // what the job wrote must not be committed
-			return
-		}
-	}
-	if err := execCached(w.conn, "RELEASE job"); err != nil {
-		if j.err == nil {
-			j.err = err
-		}
-		w.rollback()
-	}
 }
 
 func (w *writer) commit() error {

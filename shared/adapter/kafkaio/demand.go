@@ -1,0 +1,88 @@
+package kafkaio
+
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// The queue of a partition may hold so many batches before it is not fetched any more; it
+// is fetched again once it holds less than one. What franz-go has fetched of a paused
+// partition by then is fetched a second time, so this should be rare.
+const pauseAfter = 4
+
+// pollRecords is the most that one poll may return.
+func (s *scheduler) pollRecords() int { return max(s.o.Records*s.o.Concurrency, DefaultRecords) }
+
+// awaitDemand waits until records are wanted: it is false when ctx is done.
+func (s *scheduler) awaitDemand(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ctx.Err() == nil {
+		if s.demand(s.o.Now()) {
+			return true
+		}
+		s.changed.Wait()
+	}
+	return false
+}
+
+// demand says whether to fetch: for a worker that has nothing to do, or to have a batch
+// ready for each. Partitions that pause after a failure do not count, so that they do not
+// keep the others from being read.
+func (s *scheduler) demand(now time.Time) bool {
+	idle := false // a partition could be in another batch
+	available, records, bytes := 0, 0, 0
+	for _, p := range s.parts {
+		if p.leaving || p.notBefore.After(now) {
+			continue
+		}
+		records += len(p.queue) - p.taken
+		bytes += p.bytes
+		if p.taken == 0 {
+			idle = true
+			available += len(p.queue)
+		}
+	}
+	if idle && s.working < s.o.Concurrency && available < s.o.Records {
+		return true
+	}
+	return records < s.o.Records*s.o.Concurrency && bytes < s.o.Bytes*(s.o.Concurrency+1)
+}
+
+// fetcher is what the scheduler asks to leave out partitions: *kgo.Client. It is called
+// under the scheduler's lock, so that a pause and a resume cannot overtake each other.
+type fetcher interface {
+	PauseFetchPartitions(map[string][]int32) map[string][]int32
+	ResumeFetchPartitions(map[string][]int32)
+}
+
+// add takes over what a poll returned, and pauses the partitions that have enough.
+func (s *scheduler) add(fetches kgo.Fetches) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.o.Now()
+	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
+		p := s.parts[Partition{f.Topic, f.Partition}]
+		if p == nil || p.leaving {
+			return
+		}
+		p.push(f.Records, now)
+		if !p.paused && (len(p.queue) >= pauseAfter*s.o.Records || p.bytes >= pauseAfter*s.o.Bytes) {
+			p.paused = true
+			s.fetcher.PauseFetchPartitions(map[string][]int32{f.Topic: {f.Partition}})
+		}
+	})
+	s.changed.Broadcast()
+}
+
+// resume has the paused partitions that have room again fetched.
+func (s *scheduler) resume() {
+	for _, p := range s.parts {
+		if p.paused && len(p.queue)-p.taken < s.o.Records && p.bytes < s.o.Bytes*pauseAfter {
+			p.paused = false
+			s.fetcher.ResumeFetchPartitions(map[string][]int32{p.id.Topic: {p.id.Number}})
+		}
+	}
+}
