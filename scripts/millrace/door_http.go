@@ -21,6 +21,7 @@ import (
 type httpDoor struct {
 	url    string
 	client *http.Client
+	pause  time.Duration // after the first failure; it doubles with each
 }
 
 // httpTries is how often a request is tried that was not accepted for a passing reason.
@@ -30,7 +31,7 @@ func newHTTPDoor(u *url.URL) door {
 	if u.Path == "" || u.Path == "/" {
 		u = u.JoinPath("events")
 	}
-	d := &httpDoor{url: u.String(), client: &http.Client{Timeout: time.Minute}}
+	d := &httpDoor{url: u.String(), client: &http.Client{Timeout: time.Minute}, pause: time.Second}
 	return door{Door: d, where: d.url, close: d.client.CloseIdleConnections}
 }
 
@@ -89,7 +90,7 @@ func (d *httpDoor) post(ctx context.Context, batch []ops.Line, which []int) (ref
 		select {
 		case <-ctx.Done():
 			return nil, err
-		case <-time.After(time.Second << (try - 1)):
+		case <-time.After(d.pause << (try - 1)):
 		}
 	}
 }

@@ -18,8 +18,9 @@ import (
 )
 
 type runOptions struct {
-	listen string
-	kafka  string
+	listen      string
+	kafka       string
+	kafkaListen string
 }
 
 func newRun(e env, g *globalOptions) *cobra.Command {
@@ -40,25 +41,44 @@ func newRun(e env, g *globalOptions) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the HTTP front door; port 0 takes a free one")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "read from these Kafka `brokers` (host:port, separated by commas) instead of its own")
+	c.Flags().StringVar(&o.kafkaListen, "kafka-listen", "127.0.0.1:9092", "`address` of its own Kafka broker; port 0 takes a free one")
 	return c
 }
 
-func (o *runOptions) validate() error {
-	if _, port, err := net.SplitHostPort(o.listen); err != nil || port == "" {
-		return usageError("--listen %q is no address such as 127.0.0.1:8080 or :8080", o.listen)
+// kafkaOptions checks the flags about Kafka.
+func (o *runOptions) kafkaOptions() (k embedded.KafkaOptions, err error) {
+	if k.Listen, err = listenAddress("--kafka-listen", o.kafkaListen); err != nil || o.kafka == "" {
+		return k, err
 	}
-	if o.kafka != "" {
-		if _, err := kafkaio.ParseBrokers(o.kafka); err != nil {
-			return usageError("--kafka: %w", err)
-		}
+	k.Config.Brokers, err = brokers(o.kafka)
+	return k, err
+}
+
+// brokers reads the flag --kafka.
+func brokers(list string) ([]string, error) {
+	b, err := kafkaio.ParseBrokers(list)
+	if err != nil {
+		return nil, usageError("--kafka: %w", err)
 	}
-	return nil
+	return b, nil
+}
+
+func listenAddress(flag, addr string) (string, error) {
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		return "", usageError("%s %q is no address such as 127.0.0.1:8080 or :8080", flag, addr)
+	}
+	return addr, nil
 }
 
 // runRun starts the pipeline and waits for its end. A signal is the normal end: then it
 // returns nil.
 func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
-	if err := o.validate(); err != nil {
+	listen, err := listenAddress("--listen", o.listen)
+	if err != nil {
+		return err
+	}
+	kafka, err := o.kafkaOptions()
+	if err != nil {
 		return err
 	}
 	settings, err := spec.Load(e.environ)
@@ -70,11 +90,8 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 		return err
 	}
 	options := embedded.Options{
-		Data: g.data, Listen: o.listen, Settings: settings, Handlers: registry, Now: e.now,
+		Data: g.data, Listen: listen, Kafka: kafka, Settings: settings, Handlers: registry, Now: e.now,
 		Log: slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: settings.LogLevel})),
-	}
-	if o.kafka != "" {
-		options.Kafka.Brokers = strings.Split(o.kafka, ",")
 	}
 	p, err := embedded.Start(ctx, options)
 	if err != nil {

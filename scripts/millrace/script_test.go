@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -18,6 +20,7 @@ import (
 	eventstore "github.com/millrace-pipeline/millrace/shared/adapter/sqlite/store"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/event"
+	"github.com/millrace-pipeline/millrace/shared/ops"
 )
 
 var update = flag.Bool("update", false, "write what commands print into testdata and docs")
@@ -38,6 +41,8 @@ func TestScripts(t *testing.T) {
 			"kafka-records": kafkaRecords,
 			"store-events":  storeEvents,
 			"big-event":     bigEvent,
+			"running":       waitRunning,
+			"settled":       waitSettled,
 		},
 	})
 }
@@ -99,4 +104,50 @@ func bigEvent(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	const form = `{"specversion":"1.0","id":"big","source":"/test","type":"com.example.big","data":"%s"}`
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs("."), args[0]), fmt.Appendf(nil, form, strings.Repeat("x", n+2-len(form))), 0o644))
+}
+
+// waitRunning DIR waits until a pipeline runs there, and sets $HTTP and $KAFKA.
+func waitRunning(ts *testscript.TestScript, _ bool, args []string) {
+	var r embedded.Running
+	eventually(ts, func() (err error) {
+		r, err = embedded.Find(ts.MkAbs(args[0]))
+		return err
+	})
+	ts.Setenv("HTTP", "http://"+r.HTTP+"/events")
+	ts.Setenv("KAFKA", strings.Join(r.Kafka, ","))
+}
+
+// waitSettled DIR PERSISTED DEAD waits until the status says so and nothing is on its way.
+func waitSettled(ts *testscript.TestScript, _ bool, args []string) {
+	eventually(ts, func() error {
+		var out, errs bytes.Buffer
+		e := processEnv()
+		e.stdout, e.stderr = &out, &errs
+		if code := execute(context.Background(), e, []string{"status", "--json", "--data", ts.MkAbs(args[0])}); code != exitOK {
+			return fmt.Errorf("exit code %d: %s", code, &errs)
+		}
+		var s ops.Status
+		if err := json.Unmarshal(out.Bytes(), &s); err != nil {
+			return err
+		}
+		if fmt.Sprint(s.Persisted, s.Dead) != args[1]+" "+args[2] || s.InFlight == nil || *s.InFlight > 0 {
+			return fmt.Errorf("still %s", &out)
+		}
+		return nil
+	})
+}
+
+// eventually calls ok until it returns nil, for 30 s at most.
+func eventually(ts *testscript.TestScript, ok func() error) {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := ok()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%v", err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }

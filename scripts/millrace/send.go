@@ -17,7 +17,7 @@ import (
 )
 
 type sendOptions struct {
-	kafka     []string
+	kafka     string
 	topic     string
 	http      string
 	unchecked bool
@@ -45,13 +45,13 @@ func newSend(e env, g *globalOptions) *cobra.Command {
 			"  millrace send --http http://localhost:8080/events event.json",
 		Args: oneArg("a FILE, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(o.kafka) == 0 && c.Flags().Changed("topic") {
+			if o.kafka == "" && c.Flags().Changed("topic") {
 				return usageError("--topic goes with --kafka: a running pipeline has its own topic")
 			}
 			return runSend(c.Context(), e, g, o, args[0])
 		},
 	}
-	c.Flags().StringSliceVar(&o.kafka, "kafka", nil, "send to these Kafka `brokers` (host:port) instead of the running pipeline")
+	c.Flags().StringVar(&o.kafka, "kafka", "", "send to these Kafka `brokers` (host:port, separated by commas) instead of the running pipeline")
 	c.Flags().StringVar(&o.topic, "topic", "events", "the Kafka topic, with --kafka")
 	c.Flags().StringVar(&o.http, "http", "", "send with POST to this `URL` instead")
 	c.Flags().BoolVar(&o.unchecked, "unchecked", false, "send every line that is not empty as it is, to see what the pipeline makes of it")
@@ -141,7 +141,7 @@ type door struct {
 }
 
 func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door, error) {
-	if len(o.kafka) > 0 && o.http != "" {
+	if o.kafka != "" && o.http != "" {
 		return door{}, usageError("--kafka and --http contradict each other: give one of them")
 	}
 	if o.http != "" {
@@ -151,8 +151,12 @@ func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door
 		}
 		return newHTTPDoor(u), nil
 	}
-	if len(o.kafka) > 0 {
-		return newKafkaDoor(ctx, o.kafka, o.topic)
+	if o.kafka != "" {
+		list, err := brokers(o.kafka)
+		if err != nil {
+			return door{}, err
+		}
+		return newKafkaDoor(ctx, list, o.topic)
 	}
 	t := newTarget(e, g)
 	defer t.close()

@@ -42,7 +42,7 @@ func options(t *testing.T, dir string) Options {
 		t.Fatal(err)
 	}
 	return Options{
-		Data: dir, Listen: "127.0.0.1:0", Settings: settings, Handlers: registry, Schema: schemas,
+		Data: dir, Listen: "127.0.0.1:0", Kafka: KafkaOptions{Listen: "127.0.0.1:0"}, Settings: settings, Handlers: registry, Schema: schemas,
 		Log: slog.New(slog.NewTextHandler(testLog{t}, nil)), Now: time.Now,
 	}
 }

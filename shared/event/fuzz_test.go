@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -140,6 +141,10 @@ var stricter = []fault.Reason{
 	fault.BadAttribute, fault.DuplicateAttribute, fault.AttributeTooLong, fault.ControlCharacter, fault.TooDeep, fault.InvalidData,
 }
 
+// rfc3339 is the grammar, which the SDK and time.Parse extend: by a decimal comma, an hour
+// of one digit, a zone of 24 hours.
+var rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[-+]([01]\d|2[0-3]):[0-5]\d)$`)
+
 // checkRefusal checks that a refusal has a reason, and one that holds.
 func checkRefusal(t fataler, in []byte, err error) {
 	t.Helper()
@@ -163,11 +168,10 @@ func checkRefusal(t fataler, in []byte, err error) {
 	if json.Unmarshal(in, &e) != nil || e.Validate() != nil || e.SpecVersion() != sdk.CloudEventsVersionV1 {
 		return
 	}
-	if reason == fault.InvalidTime { // the SDK takes what time.Parse does: a decimal comma, an hour of one digit
+	if reason == fault.InvalidTime {
 		var m map[string]any
 		_ = json.Unmarshal(in, &m)
-		var at time.Time
-		if s, ok := m["time"].(string); !ok || at.UnmarshalText([]byte(s)) != nil {
+		if s, ok := m["time"].(string); !ok || !rfc3339.MatchString(s) {
 			return
 		}
 	}
@@ -204,7 +208,9 @@ func FuzzParseBatch(f *testing.F) {
 		}
 		var raw []json.RawMessage
 		if json.Unmarshal(in, &raw) != nil { // control characters in an attribute are that item's matter
-			if !slices.ContainsFunc(items, func(it event.Item) bool { return fault.ReasonOf(it.Err) == fault.ControlCharacter || !json.Valid(it.Raw) }) {
+			if !slices.ContainsFunc(items, func(it event.Item) bool {
+				return fault.ReasonOf(it.Err) == fault.ControlCharacter || !json.Valid(it.Raw)
+			}) {
 				t.Fatalf("%q is no array of JSON, but every item is", in)
 			}
 			return

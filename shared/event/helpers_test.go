@@ -44,7 +44,8 @@ type view struct {
 	ID, Source, Type, Subject, ContentType, Schema    string
 	Tenant, PartitionKey, TraceParent, User, Priority string
 	Time, Received                                    time.Time
-	Data, Bytes                                       []byte
+	Data, Bytes                                       string
+	HasData, HasBytes                                 bool
 	Attributes                                        map[string]string
 }
 
@@ -52,7 +53,7 @@ func viewOf(e *event.Event) view {
 	return view{
 		e.Key(), e.ID(), e.Source(), e.Type(), e.Subject(), e.ContentType(), e.Schema(),
 		e.Tenant(), e.PartitionKey(), e.TraceParent(), e.User(), e.Priority(),
-		e.Time(), e.Received(), e.Data(), e.Bytes(), attributes(e),
+		e.Time(), e.Received(), string(e.Data()), string(e.Bytes()), e.Data() != nil, e.Bytes() != nil, attributes(e),
 	}
 }
 

@@ -162,16 +162,16 @@ func (r *statusReader) store(ctx context.Context) {
 }
 
 func (r *statusReader) meter(ctx context.Context) {
-	for metric, to := range map[string]struct {
-		stage string
-		n     *int64
+	for _, sum := range []struct {
+		metric, stage string
+		to            *int64
 	}{
-		spec.EventThroughput: {spec.Ingest, &r.s.In},
-		spec.DuplicateEvents: {"", &r.s.Duplicates},
-		spec.EventsDropped:   {"", &r.s.Dropped},
+		{spec.EventThroughput, spec.Ingest, &r.s.In},
+		{spec.DuplicateEvents, "", &r.s.Duplicates},
+		{spec.EventsDropped, "", &r.s.Dropped},
 	} {
-		if v, err := r.from.Meter.Sum(ctx, metric, to.stage, time.Time{}); r.ok("metric "+metric, err) {
-			*to.n = int64(v)
+		if v, err := r.from.Meter.Sum(ctx, sum.metric, sum.stage, time.Time{}); r.ok("metric "+sum.metric, err) {
+			*sum.to = int64(v)
 		}
 	}
 	now := r.from.Now()

@@ -72,7 +72,7 @@ func (e *Engine) Run(ctx context.Context, q Request) (Result, error) {
 	}
 	limit := rate.NewLimiter(rate.Inf, 1)
 	if q.Rate > 0 {
-		limit = rate.NewLimiter(rate.Limit(q.Rate), max(1, int(q.Rate/10)))
+		limit = rate.NewLimiter(rate.Limit(q.Rate), 1)
 	}
 	for _, s := range spec.Stages {
 		if q.Stage != "" && q.Stage != s.Name {
@@ -110,7 +110,7 @@ func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate
 	}
 	defer w.release(context.WithoutCancel(ctx))
 	for q.Max == 0 || r.Redriven < q.Max {
-		msgs, err := w.dlq.Receive(ctx, queue.ReceiveOptions{Max: queue.MaxBatch, Visibility: hold})
+		msgs, err := w.dlq.Receive(ctx, queue.ReceiveOptions{Max: w.take(), Visibility: hold})
 		if err != nil {
 			return err
 		}
@@ -123,6 +123,15 @@ func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate
 		}
 	}
 	return nil
+}
+
+// take is how many dead letters are received at once: no more than the rate lets go
+// well before they show up again.
+func (w *run) take() int {
+	if w.q.Rate == 0 {
+		return queue.MaxBatch
+	}
+	return min(max(int(w.q.Rate*hold.Seconds()/4), 1), queue.MaxBatch)
 }
 
 // release makes dead letters that stay visible to others at once.
@@ -167,8 +176,10 @@ func (w *run) batch(ctx context.Context, msgs []queue.Received) (again bool, err
 		w.r.Quarantined += len(quarantine)
 		return again, nil
 	}
-	if err := w.limit.WaitN(ctx, min(len(home), w.limit.Burst())); err != nil {
-		return again, err
+	for range home {
+		if err := w.limit.Wait(ctx); err != nil {
+			return again, err
+		}
 	}
 	w.r.Redriven += w.move(ctx, home, w.home, revive)
 	w.r.Quarantined += w.move(ctx, quarantine, w.quarantine, func(m queue.Received) map[string]string { return m.Attributes })

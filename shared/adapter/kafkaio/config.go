@@ -39,10 +39,10 @@ func ParseBrokers(list string) ([]string, error) {
 		}
 		host, port, err := net.SplitHostPort(b)
 		if err != nil {
-			return nil, fmt.Errorf("Kafka broker %q is not HOST:PORT", b)
+			return nil, fmt.Errorf("kafka broker %q is not HOST:PORT", b)
 		}
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" {
-			return nil, fmt.Errorf("Kafka broker %q is not HOST:PORT", b)
+			return nil, fmt.Errorf("kafka broker %q is not HOST:PORT", b)
 		}
 		brokers = append(brokers, b)
 	}
@@ -95,11 +95,11 @@ func (c *Config) tlsConfig() (*tls.Config, error) {
 	}
 	pem, err := os.ReadFile(c.CAFile)
 	if err != nil {
-		return nil, fmt.Errorf("Kafka CA file: %w", err)
+		return nil, fmt.Errorf("kafka CA file: %w", err)
 	}
 	t.RootCAs = x509.NewCertPool()
 	if !t.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("Kafka CA file %s has no certificate in PEM form", c.CAFile)
+		return nil, fmt.Errorf("kafka CA file %s has no certificate in PEM form", c.CAFile)
 	}
 	return t, nil
 }

@@ -77,10 +77,11 @@ func (s *scheduler) add(fetches kgo.Fetches) {
 	s.changed.Broadcast()
 }
 
-// resume has the paused partitions that have room again fetched.
+// resume has the paused partitions that have room again fetched: less than a batch besides
+// the one under way.
 func (s *scheduler) resume() {
 	for _, p := range s.parts {
-		if p.paused && len(p.queue)-p.taken < s.o.Records && p.bytes < s.o.Bytes*pauseAfter {
+		if p.paused && len(p.queue)-p.taken < s.o.Records && p.bytes < 2*s.o.Bytes {
 			p.paused = false
 			s.fetcher.ResumeFetchPartitions(map[string][]int32{p.id.Topic: {p.id.Number}})
 		}

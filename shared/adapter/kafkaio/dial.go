@@ -26,7 +26,7 @@ func Dial(ctx context.Context, c *Config, opts ...kgo.Opt) (*kgo.Client, error) 
 	}
 	client, err := kgo.NewClient(append(own, opts...)...)
 	if err != nil {
-		return nil, fmt.Errorf("Kafka client settings: %w", err)
+		return nil, fmt.Errorf("kafka client settings: %w", err)
 	}
 	ping, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

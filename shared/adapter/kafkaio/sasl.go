@@ -25,7 +25,7 @@ func (c *Config) mechanism() (sasl.Mechanism, error) {
 	switch c.SASL {
 	case "":
 		if c.User != "" || c.Password != "" {
-			return nil, fmt.Errorf("Kafka user and password are given, but no SASL mechanism: %s, %s or %s", ScramSHA512, ScramSHA256, Plain)
+			return nil, fmt.Errorf("kafka user and password are given, but no SASL mechanism: %s, %s or %s", ScramSHA512, ScramSHA256, Plain)
 		}
 		return nil, nil
 	case AWSMSKIAM:

@@ -141,5 +141,6 @@ func (s *scheduler) settle(b *batch) {
 		b.parts[i].p.settle(&b.parts[i], s.o)
 	}
 	s.working--
+	s.resume()
 	s.changed.Broadcast()
 }

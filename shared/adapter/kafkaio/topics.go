@@ -22,9 +22,9 @@ func RequireTopics(ctx context.Context, client *kgo.Client, topics ...string) er
 		err := found[t].Err
 		switch {
 		case errors.Is(err, kerr.UnknownTopicOrPartition), !found.Has(t) && err == nil:
-			return fmt.Errorf("Kafka topic %q does not exist", t)
+			return fmt.Errorf("kafka topic %q does not exist", t)
 		case err != nil:
-			return fmt.Errorf("Kafka topic %q: %w", t, err)
+			return fmt.Errorf("kafka topic %q: %w", t, err)
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func EnsureTopic(ctx context.Context, client *kgo.Client, topic string, partitio
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("Kafka topic %q: %w", topic, errors.Join(context.Cause(ctx), err))
+			return 0, fmt.Errorf("kafka topic %q: %w", topic, errors.Join(context.Cause(ctx), err))
 		case <-tick.C:
 		}
 	}

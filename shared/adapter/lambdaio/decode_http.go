@@ -82,10 +82,10 @@ func (r *HTTPRequest) readContext(s *scanner) {
 func (s *scanner) bodyText(encoded bool) []byte {
 	start := s.i
 	body := s.text()
-	if !encoded || s.err != nil {
+	if !encoded || body == nil {
 		return body
 	}
-	out, ok := appendBase64(nil, body)
+	out, ok := appendBase64(make([]byte, 0, len(body)/4*3), body)
 	if !ok {
 		s.i = start
 		s.fail("a string of base64, as isBase64Encoded says")

@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -90,9 +92,7 @@ func (q *Queue) tryReceive(ctx context.Context, o queue.ReceiveOptions) (msgs []
 	if t.redriven > 0 {
 		q.b.watch.notify(t.dlq)
 	}
-	// From here on the messages are this caller's: its end must not keep them from it.
-	msgs, err = q.readContents(context.WithoutCancel(ctx), t.taken)
-	return msgs, time.Microsecond, err // empty: what was visible went to the DLQ or to others; look again
+	return t.taken, time.Microsecond, nil // empty: what was visible went to the DLQ or to others; look again
 }
 
 // head is the part of a message that a receive changes.
@@ -110,7 +110,7 @@ type taking struct {
 	visibility int64 // 0: the queue's own
 
 	// Results.
-	taken    []head
+	taken    []queue.Received
 	redriven int
 	dlq      int64
 }
@@ -173,10 +173,16 @@ func (t *taking) take(conn *sqlite.Conn, h head, now int64) error {
 		h.firstReceive = now
 	}
 	// At least a microsecond: a message must not be taken twice by one Receive.
-	_, err := exec(conn, "UPDATE message SET visible = ?, receives = ?, first_receive = ? WHERE seq = ?",
-		now+max(t.visibility, 1), h.receives, h.firstReceive, h.seq)
-	t.taken = append(t.taken, h)
-	return err
+	if _, err := exec(conn, "UPDATE message SET visible = ?, receives = ?, first_receive = ? WHERE seq = ?",
+		now+max(t.visibility, 1), h.receives, h.firstReceive, h.seq); err != nil {
+		return err
+	}
+	m := queue.Received{
+		ID: h.id.String(), Receipt: receipt{queue: t.queue, seq: h.seq, number: h.receives}.String(),
+		ReceiveCount: int(h.receives - h.base), Sent: time.UnixMicro(h.sent), FirstReceive: time.UnixMicro(h.firstReceive),
+	}
+	t.taken = append(t.taken, m)
+	return readContent(conn, h.seq, &t.taken[len(t.taken)-1])
 }
 
 // redrive moves a message that was received too often to the DLQ. It keeps its sent
@@ -188,50 +194,28 @@ func (t *taking) redrive(conn *sqlite.Conn, h head, now int64) error {
 	return err
 }
 
-// readContents completes received messages. One that somebody with an older receipt has
-// deleted since is left out.
-func (q *Queue) readContents(ctx context.Context, heads []head) ([]queue.Received, error) {
-	if len(heads) == 0 {
-		return nil, nil
-	}
-	msgs := make([]queue.Received, 0, len(heads))
-	err := q.b.db.Read(ctx, func(conn *sqlite.Conn) error {
-		for _, h := range heads {
-			m := queue.Received{
-				ID: h.id.String(), Receipt: receipt{queue: q.id, seq: h.seq, number: h.receives}.String(),
-				ReceiveCount: int(h.receives - h.base), Sent: time.UnixMicro(h.sent), FirstReceive: time.UnixMicro(h.firstReceive),
-			}
-			found, err := readContent(conn, h.seq, &m)
-			if err != nil {
-				return err
-			}
-			if found {
-				msgs = append(msgs, m)
-			}
-		}
-		return nil
-	})
+func readContent(conn *sqlite.Conn, seq int64, m *queue.Received) error {
+	stmt, err := conn.Prepare("SELECT attributes, length(body) FROM content WHERE seq = ?")
 	if err != nil {
-		return nil, err
-	}
-	return msgs, nil
-}
-
-func readContent(conn *sqlite.Conn, seq int64, m *queue.Received) (found bool, err error) {
-	stmt, err := conn.Prepare("SELECT attributes, body FROM content WHERE seq = ?")
-	if err != nil {
-		return false, err
+		return err
 	}
 	stmt.BindInt64(1, seq)
-	if found, err = stmt.Step(); err != nil || !found {
-		return false, err
+	if _, err := stmt.Step(); err != nil {
+		return err
 	}
 	if n := stmt.ColumnLen(0); n > 0 {
 		if err := json.Unmarshal([]byte(stmt.ColumnText(0)), &m.Attributes); err != nil {
-			return false, fmt.Errorf("attributes of message %s: %w", m.ID, err)
+			return fmt.Errorf("attributes of message %s: %w", m.ID, err)
 		}
 	}
-	m.Body = make([]byte, stmt.ColumnLen(1))
-	stmt.ColumnBytes(1, m.Body)
-	return true, stmt.Reset()
+	m.Body = make([]byte, stmt.ColumnInt64(1))
+	if err := stmt.Reset(); err != nil {
+		return err
+	}
+	blob, err := conn.OpenBlob("", "content", "body", seq, false)
+	if err != nil {
+		return err
+	}
+	_, err = io.ReadFull(blob, m.Body)
+	return errors.Join(err, blob.Close())
 }

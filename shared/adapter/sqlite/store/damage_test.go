@@ -84,7 +84,7 @@ func TestDamagedBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	noticed := 0
-	for at := 100; at < len(sound); at += len(sound) / 150 {
+	for at := 100; at < len(sound); at += len(sound) / 100 {
 		damaged := append([]byte(nil), sound...)
 		damaged[at] ^= 0x15
 		copied := filepath.Join(dir, fmt.Sprintf("damaged-%d.db", at))
@@ -116,8 +116,8 @@ func readDamaged(t *testing.T, path string, want map[event.Key]string) (noticed 
 	page, err := s.List(ctx, store.Filter{}, 1000, "")
 	noticed = err != nil
 	got = append(got, page.Records...)
-	for k := range want {
-		rec, err := s.Get(ctx, k)
+	for i := 0; i < len(want); i += 20 {
+		rec, err := s.Get(ctx, event.Key{Source: "/n", ID: fmt.Sprintf("%06d", i)})
 		if err != nil {
 			noticed = true
 			continue
