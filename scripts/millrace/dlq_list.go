@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -113,13 +114,14 @@ func writeDeadLetters(w io.Writer, list *ops.DeadLetterList) error {
 
 // writeReasons says how many dead letters each reason has, and what to do about them.
 func writeReasons(w io.Writer, counts []ops.DeadLetterCount) error {
-	t := newTable(">COUNT", "STAGE", "REASON", "MEANING")
+	var b bytes.Buffer
 	for _, c := range counts {
 		info := c.Reason.Info()
-		t.add(number(c.Count), stageOf(c.Queue, c.Stage), string(c.Reason), info.Meaning)
-		t.add(" ", " ", " ", "Do: "+info.Fix)
+		fmt.Fprintf(&b, "%8s  %s: %s\n", number(c.Count), stageOf(c.Queue, c.Stage), c.Reason)
+		fmt.Fprintf(&b, "%10s%s\n%10sDo: %s\n", "", info.Meaning, "", info.Fix)
 	}
-	return t.write(w)
+	_, err := w.Write(b.Bytes())
+	return err
 }
 
 func stageOf(queue, stage string) string {

@@ -130,7 +130,9 @@ func writeLetter(w io.Writer, o *ops.Original) error {
 	line("Attempt", number(o.Attempt))
 	line("First failure", timestamp(o.FirstFailure))
 	line("Dead since", timestamp(o.Sent))
-	line("Redriven", fmt.Sprintf("%s times", number(o.Redrives)))
+	if o.Redrives > 0 {
+		line("Redriven", count(o.Redrives, "time"))
+	}
 	line("Message", o.ID)
 	line("Event id", o.EventID)
 	line("Event source", o.EventSource)

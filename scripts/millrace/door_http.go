@@ -22,6 +22,8 @@ type httpDoor struct {
 	url    string
 	client *http.Client
 	pause  time.Duration // after the first failure; it doubles with each
+	// answered: until the server has, a failure to reach it is no passing one.
+	answered bool
 }
 
 // httpTries is how often a request is tried that was not accepted for a passing reason.
@@ -84,7 +86,7 @@ func (d *httpDoor) post(ctx context.Context, batch []ops.Line, which []int) (ref
 		case err == nil:
 			err = fmt.Errorf("%s answers %d %s: %s", d.url, status, http.StatusText(status), brief(answer))
 		}
-		if try == httpTries || ctx.Err() != nil {
+		if try == httpTries || ctx.Err() != nil || !d.answered {
 			return nil, err
 		}
 		select {
@@ -106,6 +108,7 @@ func (d *httpDoor) try(ctx context.Context, body []byte, contentType string) (st
 		return 0, nil, err
 	}
 	defer res.Body.Close()
+	d.answered = true
 	answer, err = io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	return res.StatusCode, answer, err
 }

@@ -106,18 +106,19 @@ func bigEvent(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs("."), args[0]), fmt.Appendf(nil, form, strings.Repeat("x", n+2-len(form))), 0o644))
 }
 
-// waitRunning DIR waits until a pipeline runs there, and sets $HTTP and $KAFKA.
+// waitRunning DIR waits until a pipeline runs there, and sets $PID, $HTTP and $KAFKA.
 func waitRunning(ts *testscript.TestScript, _ bool, args []string) {
 	var r embedded.Running
 	eventually(ts, func() (err error) {
 		r, err = embedded.Find(ts.MkAbs(args[0]))
 		return err
 	})
+	ts.Setenv("PID", strconv.Itoa(r.PID))
 	ts.Setenv("HTTP", "http://"+r.HTTP+"/events")
 	ts.Setenv("KAFKA", strings.Join(r.Kafka, ","))
 }
 
-// waitSettled DIR PERSISTED DEAD waits until the status says so and nothing is on its way.
+// waitSettled DIR IN PERSISTED DEAD waits until the status says so and nothing is on its way.
 func waitSettled(ts *testscript.TestScript, _ bool, args []string) {
 	eventually(ts, func() error {
 		var out, errs bytes.Buffer
@@ -130,7 +131,7 @@ func waitSettled(ts *testscript.TestScript, _ bool, args []string) {
 		if err := json.Unmarshal(out.Bytes(), &s); err != nil {
 			return err
 		}
-		if fmt.Sprint(s.Persisted, s.Dead) != args[1]+" "+args[2] || s.InFlight == nil || *s.InFlight > 0 {
+		if fmt.Sprint(s.In, s.Persisted, s.Dead) != strings.Join(args[1:], " ") || s.InFlight == nil || *s.InFlight > 0 {
 			return fmt.Errorf("still %s", &out)
 		}
 		return nil

@@ -28,7 +28,7 @@ func newStatus(e env, g *globalOptions) *cobra.Command {
 		Long: "Show whether the pipeline runs, how many events it has taken, stored, dropped and dead-lettered, " +
 			"how many are on their way, how full its queues are, how far it is behind Kafka, and how long events take.\n\n" +
 			"persisted, dead and in_flight are what is there now; in, duplicates and dropped count from the pipeline's first start on, " +
-			"and again what a crash repeated. The latency is of the last 5 minutes, the rate of the last 10 seconds.\n\n" +
+			"and again what a crash repeated; they are up to a second behind. The latency is of the last 5 minutes, the rate of the last 10 seconds.\n\n" +
 			"With --json the same names are the keys: \"in\", \"persisted\", \"duplicates\", \"dropped\", \"dead\", \"in_flight\", " +
 			"\"consumer_lag\", \"events_per_second\", \"p50_ms\", \"p99_ms\", \"queues\" by name, and \"running\" (null when nothing runs). " +
 			"What is not known is null.",

@@ -46,11 +46,11 @@ type parser struct {
 func parseAt(b []byte, i int, e *Event) (end int, rule, err *fault.Error) {
 	if i >= len(b) || b[i] != '{' {
 		var f flaws
-		if end, ok := valueEnd(b, i, &f); !ok {
+		end, ok := valueEnd(b, i, &f)
+		if !ok {
 			return end, nil, notJSON(b, end)
-		} else {
-			return end, fault.New(fault.NotCloudEvent, "not a JSON object"), nil
 		}
+		return end, fault.New(fault.NotCloudEvent, "not a JSON object"), nil
 	}
 	if uint64(len(b)-i) >= inDecoded {
 		return i, nil, fault.New(fault.TooLarge, "%d bytes", len(b)-i)

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/millrace-pipeline/millrace/shared/queue"
@@ -128,7 +129,7 @@ func (r *statusReader) queues(ctx context.Context) {
 		return
 	}
 	for name, d := range depths {
-		r.s.Queues[name] = QueueStatus{Depth: d, OldestSeconds: d.Oldest.Seconds()}
+		r.s.Queues[name] = QueueStatus{Depth: d, OldestSeconds: round(d.Oldest.Seconds())}
 	}
 	for _, name := range DeadLetterQueues() {
 		r.s.Dead += int64(depths[name].Total())
@@ -176,10 +177,14 @@ func (r *statusReader) meter(ctx context.Context) {
 	}
 	now := r.from.Now()
 	if v, err := r.from.Meter.Sum(ctx, spec.EventsStored, "", now.Add(-RateWindow)); r.ok("metric "+spec.EventsStored, err) {
-		r.s.PerSecond = v / RateWindow.Seconds()
+		r.s.PerSecond = round(v / RateWindow.Seconds())
 	}
 	p, n, err := r.from.Meter.Percentiles(ctx, spec.EventLatency, now.Add(-LatencyWindow), 50, 99)
 	if r.ok("metric "+spec.EventLatency, err) && n > 0 {
-		r.s.P50, r.s.P99 = &p[0], &p[1]
+		p50, p99 := round(p[0]), round(p[1])
+		r.s.P50, r.s.P99 = &p50, &p99
 	}
 }
+
+// round to three decimals: more is noise.
+func round(v float64) float64 { return math.Round(v*1000) / 1000 }

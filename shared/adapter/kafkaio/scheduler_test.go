@@ -248,10 +248,12 @@ func TestSchedulerProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
 		t.Repeat(map[string]func(*rapid.T){
-			"fetch":     w.fetch,
-			"batch":     w.batch,
-			"outcome":   w.outcome,
-			"wait":      func(t *rapid.T) { w.now = w.now.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "ms")) * time.Millisecond) },
+			"fetch":   w.fetch,
+			"batch":   w.batch,
+			"outcome": w.outcome,
+			"wait": func(t *rapid.T) {
+				w.now = w.now.Add(time.Duration(rapid.IntRange(1, 2000).Draw(t, "ms")) * time.Millisecond)
+			},
 			"rebalance": w.rebalance,
 			"":          w.check,
 		})
@@ -285,7 +287,9 @@ func newWorld(t *rapid.T) *world {
 	return w
 }
 
-func (w *world) partition(t *rapid.T) int32 { return rapid.Int32Range(0, worldPartitions-1).Draw(t, "partition") }
+func (w *world) partition(t *rapid.T) int32 {
+	return rapid.Int32Range(0, worldPartitions-1).Draw(t, "partition")
+}
 
 func (w *world) fetch(t *rapid.T) {
 	p := w.partition(t)

@@ -186,7 +186,11 @@ func (d *kafkaDecoder) headerValue() []byte {
 	out := d.room((len(s.b) - s.i) / 2)
 	for ok := s.firstItem(); ok; ok = s.nextItem() {
 		out = s.byteItems(out)
-		out = append(out, byte(s.integer(-128, 255)))
+		c := s.integer(-128, 255)
+		if s.err != nil { // nothing there: room has no place for it
+			return nil
+		}
+		out = append(out, byte(c))
 	}
 	return d.take(out)
 }

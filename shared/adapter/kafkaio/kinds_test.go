@@ -1,0 +1,15 @@
+//go:build !integration
+
+package kafkaio_test
+
+import (
+	"os"
+	"testing"
+)
+
+var kinds = []kind{kfake}
+
+func TestMain(m *testing.M) {
+	playRole()
+	os.Exit(m.Run())
+}

@@ -1,0 +1,109 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
+	"github.com/millrace-pipeline/millrace/shared/embedded"
+	"github.com/millrace-pipeline/millrace/shared/metric"
+	"github.com/millrace-pipeline/millrace/shared/pipeline"
+)
+
+// Result of a Run.
+type Result struct {
+	Sent, Stored, Duplicates, Dropped, Dead int
+	Elapsed                                 time.Duration // from the first event sent to the last one done
+	Latency                                 metric.Histogram
+	CPU                                     time.Duration // of this process: pipeline, own broker and generator
+	PeakMemory                              int           // bytes, resident
+}
+
+// PerSecond is how many events were done a second.
+func (r *Result) PerSecond() float64 { return float64(r.done()) / r.Elapsed.Seconds() }
+
+// CPUPerEvent is the processor time of this process for each event.
+func (r *Result) CPUPerEvent() time.Duration { return r.CPU / time.Duration(max(r.done(), 1)) }
+
+func (r *Result) done() int { return r.Stored + r.Dropped + r.Dead }
+
+// Tally adds up what reports say of events that ended.
+type Tally struct {
+	mu sync.Mutex
+	r  Result
+}
+
+// Add is a function for embedded.Options.Observe.
+func (t *Tally) Add(rep *pipeline.Report) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r.Stored += rep.Stored
+	t.r.Duplicates += rep.Duplicates
+	t.r.Dropped += rep.Dropped
+	t.r.Dead += rep.Dead
+	for _, d := range rep.Latency {
+		t.r.Latency.Add(d)
+	}
+}
+
+func (t *Tally) done() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.r.done()
+}
+
+// Run starts a pipeline with the options, sends the load through its Kafka and waits
+// until every event has ended.
+func Run(ctx context.Context, o embedded.Options, l Load) (*Result, error) {
+	tally := new(Tally)
+	o.Observe = tally.Add
+	p, err := embedded.Start(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	client, err := newClient(ctx, o, p)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	g, err := newGenerator(l, client)
+	if err != nil {
+		return nil, err
+	}
+	cpu, err := cpuTime()
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	if err := g.run(ctx); err != nil {
+		return nil, err
+	}
+	for tally.done() < l.Events {
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%d of %d events have ended: %w", tally.done(), l.Events, ctx.Err())
+		case <-time.After(tick):
+		}
+	}
+	r := &tally.r
+	r.Sent, r.Elapsed = l.Events, time.Since(start)
+	end, err := cpuTime()
+	if err != nil {
+		return nil, err
+	}
+	r.CPU = end - cpu
+	r.PeakMemory, err = peakMemory()
+	return r, err
+}
+
+func newClient(ctx context.Context, o embedded.Options, p *embedded.Pipeline) (*kgo.Client, error) {
+	c := o.Kafka.Config
+	c.Brokers = p.Running().Kafka
+	return kafkaio.Dial(ctx, &c, kgo.DefaultProduceTopic(embedded.Topic), kgo.MaxBufferedRecords(50_000),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(kgo.SnappyCompression()))
+}
