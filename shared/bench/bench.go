@@ -50,10 +50,22 @@ func (t *Tally) Add(rep *pipeline.Report) {
 	}
 }
 
-func (t *Tally) done() int {
+// Done is how many events have ended.
+func (t *Tally) Done() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.r.done()
+}
+
+// Result is what has been added up so far. Elapsed and what is the process's own is not
+// known to it.
+func (t *Tally) Result() Result {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.r
+	r.Latency = metric.Histogram{}
+	r.Latency.Merge(&t.r.Latency)
+	return r
 }
 
 // Run starts a pipeline with the options, sends the load through its Kafka and waits
@@ -83,14 +95,14 @@ func Run(ctx context.Context, o embedded.Options, l Load) (*Result, error) {
 	if err := g.run(ctx); err != nil {
 		return nil, err
 	}
-	for tally.done() < l.Events {
+	for tally.Done() < l.Events {
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d events have ended: %w", tally.done(), l.Events, ctx.Err())
+			return nil, fmt.Errorf("%d of %d events have ended: %w", tally.Done(), l.Events, ctx.Err())
 		case <-time.After(tick):
 		}
 	}
-	r := &tally.r
+	r := tally.Result()
 	r.Sent, r.Elapsed = l.Events, time.Since(start)
 	end, err := cpuTime()
 	if err != nil {
@@ -98,7 +110,7 @@ func Run(ctx context.Context, o embedded.Options, l Load) (*Result, error) {
 	}
 	r.CPU = end - cpu
 	r.PeakMemory, err = peakMemory()
-	return r, err
+	return &r, err
 }
 
 func newClient(ctx context.Context, o embedded.Options, p *embedded.Pipeline) (*kgo.Client, error) {

@@ -146,6 +146,8 @@ var refusals = map[string]refusal{
 	"wrong specversion":   {`{"specversion":"0.3","id":"1","source":"/s","type":"t"}`, fault.BadSpecVersion},
 	"numeric specversion": {`{"specversion":1.0,"id":"1","source":"/s","type":"t"}`, fault.BadSpecVersion},
 
+	"only a wrong id": {`{"id":5}`, fault.BadAttribute},
+	"only a null id":  {`{"id":null}`, fault.MissingAttribute},
 	"no specversion":   {`{"id":"1","source":"/s","type":"t"}`, fault.MissingAttribute},
 	"no id":            {`{"specversion":"1.0","source":"/s","type":"t"}`, fault.MissingAttribute},
 	"id null":          {`{"specversion":"1.0","id":null,"source":"/s","type":"t"}`, fault.MissingAttribute},
@@ -196,6 +198,7 @@ var refusals = map[string]refusal{
 	"raw tab":                 {attr("\"a\":\"\t\""), fault.ControlCharacter},
 	"escaped tab":             {attr(`"a":"\t"`), fault.ControlCharacter},
 	"DEL":                     {attr("\"a\":\"\x7f\""), fault.ControlCharacter},
+	"last C1 control":         {attr("\"a\":\"\u009f\""), fault.ControlCharacter},
 	"C1 control":              {attr("\"a\":\"\u0085\""), fault.ControlCharacter},
 	"noncharacter":            {attr("\"a\":\"\ufdd0\""), fault.ControlCharacter},
 	"noncharacter at the end": {attr(`"a":"\uffff"`), fault.ControlCharacter},

@@ -1,13 +1,12 @@
 package lambdaio
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
 
-	"encoding/json"
 	"github.com/aws/aws-lambda-go/events"
-
 	"pgregory.net/rapid"
 
 	"github.com/millrace-pipeline/millrace/shared/pipeline"

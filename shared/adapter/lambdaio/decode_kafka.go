@@ -58,55 +58,43 @@ func (d *kafkaDecoder) grow(recordBytes int) {
 
 // record reads one record. key, value and headers may be null or absent.
 func (d *kafkaDecoder) record() {
-	const hasTopic, hasPartition, hasOffset = 1, 2, 4
-	var (
-		has       int
-		topic     []byte
-		partition int64
-		offset    int64
-		timestamp int64 = -1
-		key       []byte
-		value     []byte
-		headers   []event.Header
-	)
 	s := d.s
 	start := s.i
+	r := pipeline.KafkaRecord{Partition: -1, Offset: -1}
+	var topic, value []byte
+	timestamp := int64(-1)
 	for k, ok := s.firstKey(); ok; k, ok = s.nextKey() {
 		switch string(k) {
 		case "topic":
 			topic = s.text()
-			has |= hasTopic
 		case "partition":
-			partition = s.integer(0, math.MaxInt32)
-			has |= hasPartition
+			r.Partition = int32(s.integer(0, math.MaxInt32))
 		case "offset":
-			offset = s.integer(0, math.MaxInt64)
-			has |= hasOffset
+			r.Offset = s.integer(0, math.MaxInt64)
 		case "timestamp":
 			timestamp = s.integer(math.MinInt64, math.MaxInt64)
 		case "key":
-			key = d.base64()
+			r.Key = d.base64()
 		case "value":
 			value = d.base64()
 		case "headers":
-			headers = d.headerList()
+			r.Headers = d.headerList()
 		default:
 			s.skip()
 		}
 	}
-	if s.err == nil && (has != hasTopic|hasPartition|hasOffset || len(topic) == 0) {
+	if s.err == nil && (len(topic) == 0 || r.Partition < 0 || r.Offset < 0) {
 		s.i = start
 		s.fail("a record with topic, partition and offset")
 	}
 	if s.err != nil {
 		return
 	}
-	d.enter(topic, int32(partition))
-	d.records = append(d.records, pipeline.KafkaRecord{
-		Topic: d.partition.topic, Partition: int32(partition), Offset: offset, Key: key, Headers: headers,
-	})
+	d.enter(topic, r.Partition)
+	r.Topic = d.partition.topic
+	d.records = append(d.records, r)
 	d.deliveries = append(d.deliveries, pipeline.Delivery{
-		ID: d.id(offset), Body: value, Kafka: &d.records[len(d.records)-1], Arrived: epochMillis(timestamp),
+		ID: d.id(r.Offset), Body: value, Kafka: &d.records[len(d.records)-1], Arrived: epochMillis(timestamp),
 	})
 }
 

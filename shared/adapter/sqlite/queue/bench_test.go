@@ -82,7 +82,8 @@ func benchmarkPipe(b *testing.B, workers int) {
 						b.Error(err)
 					}
 				}
-				for before, after := received.Load(), received.Add(int64(len(msgs))); before/queue.MaxBatch < after/queue.MaxBatch; before += queue.MaxBatch {
+				after := received.Add(int64(len(msgs)))
+				for batches := after/queue.MaxBatch - (after-int64(len(msgs)))/queue.MaxBatch; batches > 0; batches-- {
 					<-window
 				}
 			}

@@ -53,10 +53,15 @@ var _ store.Store = (*Store)(nil)
 // Open opens the event store in the file path and makes it if it is missing. Its
 // directory must exist. The errors say what an operator can do.
 func Open(ctx context.Context, path string, o Options) (*Store, error) {
+	return open(ctx, path, o, db.SyncFull)
+}
+
+func open(ctx context.Context, path string, o Options, sync db.Sync) (*Store, error) {
 	d, err := db.Open(ctx, path, db.Options{
 		Migrations:    migrations,
 		ApplicationID: applicationID,
 		MustExist:     o.MustExist,
+		Sync:          sync,
 		CacheBytes:    cacheBytes,
 		PageSize:      pageSize,
 	})

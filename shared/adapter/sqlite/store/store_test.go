@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/internal/db"
 	"github.com/millrace-pipeline/millrace/shared/conformance/storetest"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -26,7 +27,8 @@ func freshWith(l layout) func(t *testing.T) storetest.Opener {
 		path := filepath.Join(t.TempDir(), "store.db")
 		return func(t *testing.T, o storetest.Options) store.Store {
 			t.Helper()
-			s, err := Open(t.Context(), path, Options{Aggregate: o.Aggregate, Now: o.Now})
+			// Thousands of small writes: waiting for the disk would be most of the time.
+			s, err := open(t.Context(), path, Options{Aggregate: o.Aggregate, Now: o.Now}, db.SyncNormal)
 			if err != nil {
 				t.Fatal(err)
 			}
