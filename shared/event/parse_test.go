@@ -146,8 +146,8 @@ var refusals = map[string]refusal{
 	"wrong specversion":   {`{"specversion":"0.3","id":"1","source":"/s","type":"t"}`, fault.BadSpecVersion},
 	"numeric specversion": {`{"specversion":1.0,"id":"1","source":"/s","type":"t"}`, fault.BadSpecVersion},
 
-	"only a wrong id": {`{"id":5}`, fault.BadAttribute},
-	"only a null id":  {`{"id":null}`, fault.MissingAttribute},
+	"only a wrong id":  {`{"id":5}`, fault.BadAttribute},
+	"only a null id":   {`{"id":null}`, fault.MissingAttribute},
 	"no specversion":   {`{"id":"1","source":"/s","type":"t"}`, fault.MissingAttribute},
 	"no id":            {`{"specversion":"1.0","source":"/s","type":"t"}`, fault.MissingAttribute},
 	"id null":          {`{"specversion":"1.0","id":null,"source":"/s","type":"t"}`, fault.MissingAttribute},

@@ -31,7 +31,7 @@ type ownBroker struct {
 	start func(t *testing.T)
 }
 
-var kfake = kind{"kfake", sharedKfake, ownKfake}
+var kfakeKind = kind{"kfake", sharedKfake, ownKfake}
 
 func onEachBroker(t *testing.T, test func(t *testing.T, k kind)) {
 	for _, k := range kinds {

@@ -8,7 +8,7 @@ import (
 	"github.com/millrace-pipeline/millrace/localstack/harness"
 )
 
-var kinds = []kind{kfake, {"kafka", func(t *testing.T) string { return harness.Kafka(t) }, ownKafka}}
+var kinds = []kind{kfakeKind, {"kafka", func(t *testing.T) string { return harness.Kafka(t) }, ownKafka}}
 
 func TestMain(m *testing.M) {
 	playRole()

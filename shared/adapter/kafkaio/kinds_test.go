@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-var kinds = []kind{kfake}
+var kinds = []kind{kfakeKind}
 
 func TestMain(m *testing.M) {
 	playRole()

@@ -20,7 +20,7 @@ const (
 
 const (
 	sessionTimeout = 10 * time.Second // after which the group gives a dead member's partitions away
-	heartbeat      = time.Second // a member hears of a rebalance by its answer
+	heartbeat      = time.Second      // a member hears of a rebalance by its answer
 )
 
 // Partition is one partition of a topic.

@@ -1,105 +1,89 @@
 package mongostore
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"math/bits"
 	"strconv"
-	"unicode/utf8"
 
 	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
 const (
-	// maxDepth is how many levels of documents and arrays MongoDB accepts, the event
-	// itself included (manual, "MongoDB Limits and Thresholds").
+	// maxDepth is how many levels of documents and arrays MongoDB takes, the event itself
+	// included (manual, "MongoDB Limits and Thresholds").
 	maxDepth = 100
-	// maxDocument is 16 MiB less what the insert command and the oplog need around it.
+	// maxDocument is MongoDB's 16 MiB less room for what the insert command and the oplog
+	// put around a document.
 	maxDocument = 16<<20 - 1<<10
 )
 
-// encoder writes an event's JSON as the fields of a BSON document, in one pass and in
-// their order: strings, booleans and null as they are, numbers as number.go says, the
-// bytes of data_base64 as binary.
+// encoder writes the members of an event's JSON as BSON fields, in one pass and in their
+// order: strings, booleans and null as they are, numbers as appendNumber says, the
+// payload of data_base64 as binary.
 type encoder struct {
-	src   []byte // a valid event: no need to look for errors
+	src   []byte // a valid event's JSON: nothing in it is checked again
 	dst   []byte
-	limit int // data that makes dst longer is unfit
-	names []nameSpan
+	end   int // data that would let dst grow beyond is unfit
 	depth int
+	names []span // of dst: the names so far of the objects that are open
+	nul   bool   // a name has NUL, with which BSON ends names
 	text  []byte // scratch
 }
 
-// nameSpan is where a field's name stands in encoder.dst.
-type nameSpan struct{ from, to int }
+type span struct{ from, to int }
 
-// members appends the members of the event. fit is false when MongoDB cannot hold data,
-// which is then left out: two members of one name, NUL in a name, more levels than
-// maxDepth, or too many bytes.
-func (c *encoder) members(withData bool) (fit bool) {
+// event appends the event's members. fit is false when MongoDB cannot hold its data,
+// which is then left out: an object with a name twice, NUL in a name, more levels than
+// maxDepth, or more bytes than fit.
+func (c *encoder) event(withData bool) (fit bool) {
 	fit = withData
-	i := space(c.src, 1)
-	for c.src[i] != '}' {
-		if c.src[i] == ',' {
-			i = space(c.src, i+1)
-		}
-		at := c.field()
-		name := len(c.dst)
-		i, _ = c.name(i) // attributes have no NUL in their names
-		i = space(c.src, space(c.src, i)+1)
-		switch string(c.dst[name : len(c.dst)-1]) {
+	for i := space(c.src, 1); c.src[i] != '}'; i = space(c.src, i) {
+		i = comma(c.src, i)
+		at := len(c.dst)
+		name, value := c.name(i)
+		switch string(name) {
 		case "data_base64":
-			i = c.base64(i, at)
+			i = c.base64(value, at)
 		case "data":
-			end, ok := 0, false
-			if fit {
-				c.depth = 1
-				end, ok = c.value(i, at)
-			}
-			if !ok {
-				fit = false
-				c.dst = c.dst[:at]
-				end = skipValue(c.src, i)
-			}
-			i = end
+			i, fit = c.data(value, at, fit)
 		default:
-			i, _ = c.value(i, at)
+			i, _ = c.value(value, at)
 		}
-		i = space(c.src, i)
 	}
 	return fit
 }
 
-// field begins a field; its type is written when its value is.
-func (c *encoder) field() (at int) {
-	at = len(c.dst)
-	c.dst = append(c.dst, 0)
-	return at
-}
-
-// name appends the name that is the string at src[i].
-func (c *encoder) name(i int) (end int, ok bool) {
-	from := len(c.dst)
-	i = c.unquote(i)
-	ok = true
-	for _, b := range c.dst[from:] {
-		if b == 0 {
-			ok = false
+// data appends the value of data, or takes its name back.
+func (c *encoder) data(i, at int, wanted bool) (end int, fit bool) {
+	if wanted {
+		c.depth, c.names, c.nul = 1, c.names[:0], false
+		if end, fit = c.value(i, at); fit {
+			return end, true
 		}
 	}
-	c.dst = append(c.dst, 0)
-	return i, ok
+	c.dst = c.dst[:at]
+	return skipValue(c.src, i), false
 }
 
-// value appends the value at src[i] of the field whose type is at dst[at].
-func (c *encoder) value(i, at int) (end int, ok bool) {
+// name begins a field with the name at src[i]; its type is written when its value is.
+func (c *encoder) name(i int) (name []byte, value int) {
+	at := len(c.dst)
+	c.dst = append(c.dst, 0)
+	end := c.unquote(i)
+	name = c.dst[at+1:]
+	if len(name) != end-i-len(`""`) { // it had an escape
+		c.nul = c.nul || bytes.IndexByte(name, 0) >= 0
+	}
+	c.dst = append(c.dst, 0)
+	return name, space(c.src, space(c.src, end)+1) // over the colon
+}
+
+// value appends the value at src[i] of the field that begins at dst[at].
+func (c *encoder) value(i, at int) (end int, fit bool) {
 	switch c.src[i] {
-	case '{':
-		c.dst[at] = byte(bsoncore.TypeEmbeddedDocument)
-		return c.nested(i, c.object)
-	case '[':
-		c.dst[at] = byte(bsoncore.TypeArray)
-		return c.nested(i, c.array)
+	case '{', '[':
+		return c.nested(i, at)
 	case '"':
 		c.dst[at] = byte(bsoncore.TypeString)
 		return c.string(i), true
@@ -123,58 +107,60 @@ func (c *encoder) value(i, at int) (end int, ok bool) {
 	}
 }
 
-// nested appends an object or array, as its length, what content appends, and a NUL.
-func (c *encoder) nested(i int, content func(i int) (end int, ok bool)) (end int, ok bool) {
-	if c.depth == maxDepth || len(c.dst) > c.limit {
+// nested appends an object or an array: its length, its fields and NUL.
+func (c *encoder) nested(i, at int) (end int, fit bool) {
+	if c.depth == maxDepth {
 		return i, false
 	}
 	c.depth++
 	start := len(c.dst)
 	c.dst = append(c.dst, 0, 0, 0, 0)
-	if end, ok = content(space(c.src, i+1)); !ok {
-		return end, false
+	if c.src[i] == '{' {
+		c.dst[at] = byte(bsoncore.TypeEmbeddedDocument)
+		i, fit = c.object(i + 1)
+	} else {
+		c.dst[at] = byte(bsoncore.TypeArray)
+		i, fit = c.array(i + 1)
 	}
 	c.dst = append(c.dst, 0)
 	binary.LittleEndian.PutUint32(c.dst[start:], uint32(len(c.dst)-start))
 	c.depth--
-	return end, len(c.dst) <= c.limit
+	return i + 1, fit && len(c.dst) <= c.end
 }
 
-func (c *encoder) object(i int) (end int, ok bool) {
-	first := len(c.names)
-	for c.src[i] != '}' {
-		if c.src[i] == ',' {
-			i = space(c.src, i+1)
-		}
-		at := c.field()
-		if i, ok = c.name(i); !ok || !c.unique(first, nameSpan{at + 1, len(c.dst) - 1}) {
+func (c *encoder) object(i int) (end int, fit bool) {
+	seen := nameSet{first: len(c.names)}
+	for i = space(c.src, i); c.src[i] != '}'; i = space(c.src, i) {
+		i = comma(c.src, i)
+		at := len(c.dst)
+		name, value := c.name(i)
+		if c.nul || !c.unique(&seen, span{at + 1, at + 1 + len(name)}) {
 			return i, false
 		}
-		if i, ok = c.value(space(c.src, space(c.src, i)+1), at); !ok {
+		if i, fit = c.value(value, at); !fit {
 			return i, false
 		}
-		i = space(c.src, i)
 	}
-	c.names = c.names[:first]
-	return i + 1, true
+	c.names = c.names[:seen.first]
+	return i, true
 }
 
-func (c *encoder) array(i int) (end int, ok bool) {
+func (c *encoder) array(i int) (end int, fit bool) {
+	i = space(c.src, i)
 	for n := int64(0); c.src[i] != ']'; n++ {
-		if c.src[i] == ',' {
-			i = space(c.src, i+1)
-		}
-		at := c.field()
+		i = comma(c.src, i)
+		at := len(c.dst)
+		c.dst = append(c.dst, 0)
 		c.dst = append(strconv.AppendInt(c.dst, n, 10), 0)
-		if i, ok = c.value(i, at); !ok || len(c.dst) > c.limit {
+		if i, fit = c.value(i, at); !fit || len(c.dst) > c.end {
 			return i, false
 		}
 		i = space(c.src, i)
 	}
-	return i + 1, true
+	return i, true
 }
 
-// string appends the string at src[i] with its length before it.
+// string appends the string at src[i]: its length, its characters and NUL.
 func (c *encoder) string(i int) (end int) {
 	start := len(c.dst)
 	c.dst = append(c.dst, 0, 0, 0, 0)
@@ -219,19 +205,37 @@ func (c *encoder) base64(i, at int) (end int) {
 // binaryGeneric is the BSON binary subtype of plain bytes.
 const binaryGeneric = 0
 
-// unique adds a name to those from first on, unless it is one of them.
-func (c *encoder) unique(first int, name nameSpan) bool {
-	const few = 24 // above, a sorted look through all is cheaper than one for each
-	c.names = append(c.names, name)
-	have := c.names[first : len(c.names)-1]
-	if len(have) > few {
-		return c.uniqueAmongMany(first)
-	}
+// nameSet are the names of one object: encoder.names from first on, and in many when
+// there are many.
+type nameSet struct {
+	first int
+	many  map[string]struct{}
+}
+
+// unique adds a name unless the object has it.
+func (c *encoder) unique(seen *nameSet, name span) bool {
+	const few = 32 // a map costs more than a look through so many
 	text := c.dst[name.from:name.to]
+	have := c.names[seen.first:]
+	switch {
+	case seen.many != nil:
+		if _, ok := seen.many[string(text)]; ok {
+			return false
+		}
+		seen.many[string(text)] = struct{}{}
+		return true
+	case len(have) == few:
+		seen.many = make(map[string]struct{}, 2*few)
+		for _, h := range have {
+			seen.many[string(c.dst[h.from:h.to])] = struct{}{}
+		}
+		return c.unique(seen, name)
+	}
 	for _, h := range have {
 		if h.to-h.from == len(text) && string(c.dst[h.from:h.to]) == string(text) {
 			return false
 		}
 	}
+	c.names = append(c.names, name)
 	return true
 }

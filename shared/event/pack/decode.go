@@ -43,13 +43,20 @@ func open(body []byte, encoding string, limit int) ([]byte, error) {
 	default:
 		return nil, fault.New(fault.BadPack, "encoding %.40q is not known", encoding)
 	}
-	packed, err := decodeBase64(body)
+	if encoding == Base64 {
+		raw, err := decodeBase64(nil, body)
+		if err != nil {
+			return nil, badPack(err, encoding)
+		}
+		return raw, event.CheckSize(len(raw), limit)
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	packed, err := decodeBase64(s.packed[:0], body)
 	if err != nil {
 		return nil, badPack(err, encoding)
 	}
-	if encoding == Base64 {
-		return packed, event.CheckSize(len(packed), limit)
-	}
+	s.packed = packed
 	return decompress(encoding, packed, limit)
 }
 

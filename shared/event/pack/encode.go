@@ -2,51 +2,77 @@ package pack
 
 import (
 	"bytes"
-	"unicode/utf8"
+	"sync"
 
 	"github.com/millrace-pipeline/millrace/shared/event"
 )
 
-// packer makes packs greedily. How much raw JSON fits is not known before it is
-// compressed: the packer goes by the ratio that it saw last, a little below the target,
-// and tries again only when a body came out too large or clearly too small.
-type packer struct {
-	events []event.Event
-	o      Options
-	first  int     // the next event
-	ratio  float64 // body bytes for a raw byte, as last seen
-
-	raw, packed []byte // scratch
+// Encode packs events in order. The same events and options give the same bytes.
+func Encode(events []event.Event, o Options) []Pack {
+	if o.Target == 0 {
+		o.Target = TargetBytes
+	}
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	p := packer{events: events, encoding: o.Encoding, target: o.Target, tune: tuneOf(o.Encoding), scratch: s}
+	p.ratio = p.tune.ratio
+	var packs []Pack
+	for p.first < len(events) {
+		packs = append(packs, p.next())
+	}
+	return packs
 }
 
-const (
-	aim        = 0.97 // of the target: events that follow compress a little differently
-	enough     = 0.90 // of the target: a body of at least that much is not tried again
-	firstRatio = 0.45 // body bytes for a raw byte, before anything was seen
-)
+// packer makes packs greedily. How much JSON fits is not known before it is compressed:
+// the packer goes by the ratio that it saw last, a little below the target, and tries
+// again only where a body came out too large or too small.
+type packer struct {
+	events   []event.Event
+	encoding string
+	target   int
+	tune     tune
+	first    int     // the first event not yet packed
+	ratio    float64 // body bytes for a byte of JSON, as last seen
+	*scratch
+}
 
-func newPacker(events []event.Event, o Options) *packer {
-	p := &packer{events: events, o: o, ratio: firstRatio}
-	if o.Target == 0 {
-		p.o.Target = TargetBytes
+// scratch is memory that calls of Encode hand on.
+type scratch struct{ raw, packed []byte }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// aim is the part of the target to aim at: the next events may compress a little worse.
+const aim = 0.97
+
+// tune says how to go about an encoding. BenchmarkEncode prints what comes of it: fill.
+type tune struct {
+	ratio  float64 // to begin with, on the safe side of usual events
+	enough float64 // of the target: a first body of that part is not tried again with more
+}
+
+func tuneOf(encoding string) tune {
+	switch encoding {
+	case S2: // stays on one machine, where a body costs what it has: CPU counts
+		return tune{0.46, 0.75}
+	case Zstd: // for AWS, which bills 64 KiB whatever a body has: fill counts
+		return tune{0.28, 0.92}
 	}
-	return p
+	return tune{1, 0}
 }
 
 // next makes the pack that begins with the first event not yet packed.
 func (p *packer) next() Pack {
-	end, grown := p.reach(p.first+1, aim), false
+	end, tries := p.reach(p.first+1), 0
 	for {
-		b := p.body(end)
+		b := p.try(end)
 		p.ratio = float64(b.size) / float64(len(b.plain))
+		tries++
 		switch {
-		case b.size > p.o.Target && end > p.first+1:
-			end = min(p.reach(p.first+1, aim), end-1)
-			grown = true
+		case b.size > p.target && end > p.first+1:
+			end = min(p.reach(p.first+1), end-1)
 			continue
-		case b.size < int(enough*float64(p.o.Target)) && !grown:
-			grown = true
-			if further := p.reach(end, aim); further > end {
+		case tries == 1 && b.size < int(p.tune.enough*float64(p.target)):
+			if further := p.reach(end); further > end {
 				end = further
 				continue
 			}
@@ -55,10 +81,10 @@ func (p *packer) next() Pack {
 	}
 }
 
-// reach returns the end, at least least, of the events that fit into the given part of
-// the target by the ratio last seen.
-func (p *packer) reach(least int, part float64) int {
-	budget := min(int(part*float64(p.o.Target)/p.ratio), MaxRawBytes)
+// reach returns the end, least or more, of the events that reach the aim by the ratio
+// last seen.
+func (p *packer) reach(least int) int {
+	budget := min(int(aim*float64(p.target)/p.ratio), MaxRawBytes)
 	end, size := p.first, len("[")
 	for end < len(p.events) {
 		size += len(p.events[end].JSON()) + len(",")
@@ -77,22 +103,23 @@ type body struct {
 	encoding string
 }
 
-// body tries the events up to end: compressed, or plain where that is not larger.
-func (p *packer) body(end int) body {
+// try makes the body of the events up to end: compressed, or plain where that is not
+// larger.
+func (p *packer) try(end int) body {
 	p.join(end)
-	b := body{plain: p.raw}
+	plain := p.raw
 	if end == p.first+1 {
-		b.plain = p.events[p.first].JSON()
+		plain = p.events[p.first].JSON()
 	}
-	b.encoding, b.size = Plain, len(b.plain)
-	if !isText(b.plain) {
-		b.encoding, b.size = Base64, base64Len(len(b.plain))
-	}
-	if p.o.Encoding == S2 || p.o.Encoding == Zstd {
-		p.packed = compress(p.o.Encoding, p.packed, p.raw)
+	b := body{plain, base64Len(len(plain)), Base64}
+	if p.encoding == S2 || p.encoding == Zstd {
+		p.packed = compress(p.encoding, p.packed, p.raw)
 		if n := base64Len(len(p.packed)); n < b.size {
-			b.encoding, b.size = p.o.Encoding, n
+			b.size, b.encoding = n, p.encoding
 		}
+	}
+	if len(plain) <= b.size && isText(plain) {
+		b.size, b.encoding = len(plain), Plain
 	}
 	return b
 }
@@ -109,7 +136,8 @@ func (p *packer) join(end int) {
 // finish makes the pack out of the body tried last.
 func (p *packer) finish(b body, end int) Pack {
 	out := Pack{ContentType: event.ContentTypeBatch, Encoding: b.encoding, First: p.first, End: end}
-	if end == p.first+1 && (b.encoding == Plain || b.encoding == Base64) {
+	single := end == p.first+1
+	if single && (b.encoding == Plain || b.encoding == Base64) {
 		out.ContentType = event.ContentTypeJSON
 	}
 	switch {
@@ -117,29 +145,18 @@ func (p *packer) finish(b body, end int) Pack {
 		out.Body = encodeBase64(b.plain)
 	case b.encoding != Plain:
 		out.Body = encodeBase64(p.packed)
-	case end == p.first+1:
+	case single:
 		out.Body = b.plain
 	default:
-		out.Body = bytes.Clone(b.plain) // p.raw is used again
+		out.Body = bytes.Clone(b.plain) // the scratch is used again
 	}
 	p.first = end
 	return out
 }
 
 // isText reports whether SQS takes b as a message body (Amazon SQS API reference,
-// SendMessage). b is JSON that Parse has checked, so that of the characters SQS does not
-// take only two can be in it, U+FFFE and U+FFFF.
+// SendMessage). b is JSON that Parse has checked: valid UTF-8, and of the characters
+// that SQS does not take, only U+FFFE and U+FFFF can be in it.
 func isText(b []byte) bool {
-	for i := 0; i < len(b); {
-		if b[i] < utf8.RuneSelf {
-			i++
-			continue
-		}
-		r, n := utf8.DecodeRune(b[i:])
-		if r == 0xfffe || r == 0xffff {
-			return false
-		}
-		i += n
-	}
-	return true
+	return !bytes.Contains(b, []byte("\ufffe")) && !bytes.Contains(b, []byte("\uffff"))
 }

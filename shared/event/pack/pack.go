@@ -35,13 +35,3 @@ type Options struct {
 	Encoding string // S2 or Zstd: used wherever it makes the body smaller than plain; else Plain
 	Target   int    // 0: TargetBytes
 }
-
-// Encode packs events in order. The same events and options give the same bytes.
-func Encode(events []event.Event, o Options) []Pack {
-	p := newPacker(events, o)
-	var packs []Pack
-	for p.first < len(events) {
-		packs = append(packs, p.next())
-	}
-	return packs
-}

@@ -22,7 +22,7 @@ type Options struct {
 const (
 	// pageSize of a new file: bodies are tens of KiB, and a large page means fewer links
 	// to follow and fewer WAL frames than SQLite's 4 KiB; see the benchmark.
-	pageSize = 32 << 10
+	pageSize = 8 << 10
 	// checkpointBytes: messages that come and go between two checkpoints are never copied
 	// from the WAL into the file, so a large WAL halves the bytes written.
 	checkpointBytes = 64 << 20

@@ -1,0 +1,109 @@
+package mongostore
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// An event's JSON comes back byte for byte. Where it is not the compact JSON that
+// appendJSON makes of the document (white space, "1.50", "\/", data that MongoDB cannot
+// hold), the document has the difference in the field _edits:
+//
+//	for each place that differs: uvarint bytes of the compact JSON to keep, uvarint bytes
+//	to drop, uvarint length of the text to put in, that text; the rest is kept
+//	CRC-32C of the event's JSON, 4 bytes, little endian
+//
+// The checksum tells when another client has changed the document: then what it says now
+// is the event, in compact form.
+
+const checksumSize = 4
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// editor makes edits. It can be used again.
+type editor struct {
+	edits, check []byte
+}
+
+// make returns what makes want of the compact JSON have; it lasts until the next call.
+func (d *editor) make(have, want []byte) []byte {
+	var ok bool
+	d.edits = appendTokenEdits(d.edits[:0], have, want)
+	d.check, ok = applyEdits(d.check[:0], have, d.edits)
+	if !ok || !bytes.Equal(d.check, want) || len(d.edits) > len(want) {
+		d.edits = appendEdit(d.edits[:0], 0, len(have), want) // all of it
+	}
+	d.edits = binary.LittleEndian.AppendUint32(d.edits, crc32.Checksum(want, castagnoli))
+	return d.edits
+}
+
+func appendEdit(dst []byte, keep, drop int, put []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(keep))
+	dst = binary.AppendUvarint(dst, uint64(drop))
+	dst = binary.AppendUvarint(dst, uint64(len(put)))
+	return append(dst, put...)
+}
+
+// appendTokenEdits compares two JSON texts token by token. They are taken to have the
+// same tokens in different spelling; where they have not, the edits are wrong.
+func appendTokenEdits(dst, have, want []byte) []byte {
+	kept, j := 0, 0 // have up to kept is accounted for
+	for i := 0; i < len(have); {
+		end := tokenEnd(have, i)
+		if next := j + end - i; next <= len(want) && bytes.Equal(have[i:end], want[j:next]) && numberEnd(want, next) == next {
+			i, j = end, next
+			continue
+		}
+		token := space(want, j)
+		if token == len(want) {
+			break
+		}
+		next := tokenEnd(want, token)
+		if bytes.Equal(have[i:end], want[token:next]) {
+			dst = appendEdit(dst, i-kept, 0, want[j:token])
+			kept = i
+		} else {
+			dst = appendEdit(dst, i-kept, end-i, want[j:next])
+			kept = end
+		}
+		i, j = end, next
+	}
+	return dst
+}
+
+// applyEdits appends what edits (without their checksum) make of have; ok is false when
+// they do not belong to it.
+func applyEdits(dst, have, edits []byte) (out []byte, ok bool) {
+	for len(edits) > 0 {
+		var n [3]uint64
+		for i := range n {
+			v, size := binary.Uvarint(edits)
+			if size <= 0 {
+				return dst, false
+			}
+			n[i], edits = v, edits[size:]
+		}
+		keep, drop, put := n[0], n[1], n[2]
+		if keep > uint64(len(have)) || drop > uint64(len(have))-keep || put > uint64(len(edits)) {
+			return dst, false
+		}
+		dst = append(append(dst, have[:keep]...), edits[:put]...)
+		have, edits = have[keep+drop:], edits[put:]
+	}
+	return append(dst, have...), true
+}
+
+// restore is the event's JSON, of its compact form and the field _edits. Edits that do
+// not fit give the compact form.
+func restore(have, edits []byte) []byte {
+	n := len(edits) - checksumSize
+	if n < 0 {
+		return have
+	}
+	want, ok := applyEdits(make([]byte, 0, len(have)+n), have, edits[:n])
+	if !ok || crc32.Checksum(want, castagnoli) != binary.LittleEndian.Uint32(edits[n:]) {
+		return have
+	}
+	return want
+}
