@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -17,8 +16,8 @@ const demoPause = 20 * time.Millisecond
 
 // runDemo sends a file through the running pipeline's Kafka, waits until every event of
 // it has ended, and says what became of them and what to try next.
-func runDemo(ctx context.Context, e env, g *globalOptions, p *embedded.Pipeline, tally *bench.Tally, o *runOptions) error {
-	in, err := openSource(e, o.demo)
+func runDemo(ctx context.Context, e env, g *globalOptions, p *embedded.Pipeline, tally *bench.Tally, file string, maxEvent int) error {
+	in, err := openSource(e, file)
 	if err != nil {
 		return err
 	}
@@ -29,7 +28,7 @@ func runDemo(ctx context.Context, e env, g *globalOptions, p *embedded.Pipeline,
 	}
 	defer d.close()
 	start := e.now()
-	sent, err := ops.Send(ctx, d, ops.SendRequest{Input: in, Unchecked: true, MaxLine: o.maxEvent, Now: e.now})
+	sent, err := ops.Send(ctx, d, ops.SendRequest{Input: in, Unchecked: true, MaxLine: maxLine(maxEvent, true), Now: e.now})
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func demoSummary(ctx context.Context, e env, g *globalOptions, p *embedded.Pipel
 	fmt.Fprintf(&b, "  %s events/s, latency p50 %s, p99 %s\n", number(int64(r.PerSecond())),
 		latency(r.Latency.Quantile(0.5)), latency(r.Latency.Quantile(0.99)))
 	data := ""
-	if g.data != defaultData {
+	if g.data != dataDefault {
 		data = " --data " + g.data
 	}
 	fmt.Fprintf(&b, "\nIt goes on running; Ctrl-C ends it. Try in another terminal:\n"+
@@ -89,6 +88,3 @@ func demoSummary(ctx context.Context, e env, g *globalOptions, p *embedded.Pipel
 	_, err = e.stdout.Write([]byte(b.String()))
 	return err
 }
-
-// errDemoNeedsOwnKafka: a demo must not write into somebody's cluster.
-var errDemoNeedsOwnKafka = errors.New("--demo sends events: it is for the pipeline's own Kafka, not for --kafka")

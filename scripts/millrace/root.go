@@ -16,6 +16,9 @@ func execute(ctx context.Context, e env, args []string) int {
 	return finish(e, root.ExecuteContext(ctx))
 }
 
+// dataDefault is the data directory where --data does not say.
+const dataDefault = ".millrace"
+
 // globalOptions are the flags of every command.
 type globalOptions struct {
 	data string
@@ -35,7 +38,7 @@ func newRoot(e env) *cobra.Command {
 			"  millrace dlq list",
 	},
 		newRun(e, g), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newVersion(e, g))
-	root.PersistentFlags().StringVar(&g.data, "data", ".millrace", "data `directory` of the pipeline on this machine")
+	root.PersistentFlags().StringVar(&g.data, "data", dataDefault, "data `directory` of the pipeline on this machine")
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "write JSON, for programs")
 	root.SilenceErrors = true
 	root.SilenceUsage = true

@@ -7,13 +7,19 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	samples "github.com/millrace-pipeline/millrace/events-samples"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
+	"github.com/millrace-pipeline/millrace/shared/adapter/logs"
+	"github.com/millrace-pipeline/millrace/shared/bench"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/handlers"
+	"github.com/millrace-pipeline/millrace/shared/pipeline"
+	"github.com/millrace-pipeline/millrace/shared/schema"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -21,6 +27,8 @@ type runOptions struct {
 	listen      string
 	kafka       string
 	kafkaListen string
+	pollers     int
+	demo        string
 }
 
 func newRun(e env, g *globalOptions) *cobra.Command {
@@ -41,6 +49,8 @@ func newRun(e env, g *globalOptions) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the HTTP front door; port 0 takes a free one")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "read from these Kafka `brokers` (host:port, separated by commas) instead of its own")
+	c.Flags().IntVar(&o.pollers, "pollers", embedded.DefaultPollers, "invocations of each stage at once, 1 to 16")
+	c.Flags().StringVar(&o.demo, "demo", "", "send the events of this `file` first, and say what became of them")
 	c.Flags().StringVar(&o.kafkaListen, "kafka-listen", "127.0.0.1:9092", "`address` of its own Kafka broker; port 0 takes a free one")
 	return c
 }
@@ -81,6 +91,12 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	if err != nil {
 		return err
 	}
+	switch {
+	case o.pollers < 1 || o.pollers > 16:
+		return usageError("--pollers is %d: it must be 1 to 16", o.pollers)
+	case o.demo != "" && o.kafka != "":
+		return usageError("--demo sends events: it is for the pipeline's own Kafka, not for --kafka")
+	}
 	settings, err := spec.Load(e.environ)
 	if err != nil {
 		return err
@@ -89,19 +105,41 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	options := embedded.Options{
-		Data: g.data, Listen: listen, Kafka: kafka, Settings: settings, Handlers: registry, Now: e.now,
-		Log: slog.New(slog.NewJSONHandler(e.stderr, &slog.HandlerOptions{Level: settings.LogLevel})),
-	}
-	p, err := embedded.Start(ctx, options)
+	schemas, err := schema.Load(samples.Schemas, settings.SchemaUnknown == spec.SchemaRefuse)
 	if err != nil {
 		return err
 	}
-	if err := writeRunning(e.stdout, g, p.Running()); err != nil {
-		return errors.Join(err, p.Close())
+	tally := new(bench.Tally)
+	log := runLog(e, settings)
+	p, err := embedded.Start(ctx, embedded.Options{
+		Data: g.data, Listen: listen, Kafka: kafka, Pollers: o.pollers,
+		Settings: settings, Handlers: registry, Schema: schemas, Log: log, Now: e.now,
+		Observe: func(r *pipeline.Report) {
+			logs.Invocation(ctx, log, r)
+			tally.Add(r)
+		},
+	})
+	if err != nil {
+		return err
 	}
-	err = p.Wait(ctx)
+	err = writeRunning(e.stdout, g, p.Running())
+	if err == nil && o.demo != "" {
+		err = runDemo(ctx, e, g, p, tally, o.demo, settings.MaxEventBytes)
+	}
+	if err == nil {
+		err = p.Wait(ctx)
+	}
 	return errors.Join(err, p.Close())
+}
+
+// runLog writes to standard error: warnings and errors, unless the setting asks for
+// another level. Invocations without a failure are at level info.
+func runLog(e env, s spec.Settings) *slog.Logger {
+	level := s.LogLevel
+	if !slices.ContainsFunc(e.environ, func(kv string) bool { return strings.HasPrefix(kv, "MILLRACE_LOG_LEVEL=") }) {
+		level = slog.LevelWarn
+	}
+	return logs.New(e.stderr, level, s.Env)
 }
 
 // writeRunning says where the pipeline is.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -79,23 +80,43 @@ func kafkaRecords(ts *testscript.TestScript, _ bool, args []string) {
 
 // storeEvents DIR FILE makes a data directory whose store has the events of the file.
 func storeEvents(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(storeLines(ts.MkAbs(args[0]), ts.ReadFile(args[1])))
+}
+
+func seed(t *testing.T, dir, lines string) {
+	t.Helper()
+	if err := storeLines(dir, lines); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// storeLines makes a data directory whose store has the events, received on 1 January
+// 2026 and stored a second later.
+func storeLines(dir, lines string) (err error) {
 	ctx := context.Background()
-	dir := ts.MkAbs(args[0])
 	d, err := embedded.OpenData(ctx, dir, true, nil)
-	ts.Check(err)
-	ts.Check(d.Close())
-	now := func() time.Time { return time.Date(2026, 1, 1, 0, 0, 1, 0, time.UTC) }
-	events, err := eventstore.Open(ctx, filepath.Join(dir, "events.db"), eventstore.Options{Now: now})
-	ts.Check(err)
-	defer func() { ts.Check(events.Close()) }()
+	if err != nil {
+		return err
+	}
+	if err := d.Close(); err != nil {
+		return err
+	}
+	now := time.Date(2026, 1, 1, 0, 0, 1, 0, time.UTC)
+	events, err := eventstore.Open(ctx, filepath.Join(dir, "events.db"), eventstore.Options{Now: func() time.Time { return now }})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, events.Close()) }()
 	var batch []event.Event
-	for line := range strings.Lines(ts.ReadFile(args[1])) {
+	for line := range strings.Lines(lines) {
 		e, err := event.Parse([]byte(strings.TrimSpace(line)))
-		ts.Check(err)
-		batch = append(batch, e.Stamp(now().Add(-time.Second).UnixMilli()))
+		if err != nil {
+			return err
+		}
+		batch = append(batch, e.Stamp(now.Add(-time.Second).UnixMilli()))
 	}
 	_, err = events.Write(ctx, batch)
-	ts.Check(err)
+	return err
 }
 
 // bigEvent FILE BYTES writes an event of that size.

@@ -194,6 +194,8 @@ func (r *sendReport) end(res ops.SendResult, err error) error {
 		return err
 	}
 	switch {
+	case errors.Is(err, context.Canceled):
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted; the lines up to line %d are done, send the rest again", res.Line)}
 	case err != nil && res.Line > 0:
 		return fmt.Errorf("%w; the lines up to line %d are done, send the rest again", err, res.Line)
 	case err != nil:

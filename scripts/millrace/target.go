@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -98,17 +97,5 @@ func (t *target) deadLetters(ctx context.Context) (*ops.DeadLetters, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &ops.DeadLetters{Queues: browser(d), Claims: d.Claims, MaxEvent: settings.MaxEventBytes}, nil
-}
-
-// browseFor is the longest that a listing of dead letters may take where they can only
-// be received.
-const browseFor = 2 * time.Minute
-
-// browser looks at dead letters without disturbing them where the queues allow it.
-func browser(d *embedded.Data) ops.Browser {
-	if b, ok := any(d.Queues).(ops.Browser); ok {
-		return b
-	}
-	return &ops.Receiving{Queues: d.Queues, Hold: browseFor}
+	return &ops.DeadLetters{Queues: d.Queues, Claims: d.Claims, MaxEvent: settings.MaxEventBytes}, nil
 }

@@ -22,10 +22,7 @@ func (t *target) status(ctx context.Context, r *embedded.Running, now func() tim
 	if err != nil {
 		return ops.StatusSources{}, err
 	}
-	from := ops.StatusSources{Store: d.Events, Queues: d.Queues, Now: now}
-	if b, ok := any(d.Queues).(ops.Browser); ok {
-		from.Browse = b
-	}
+	from := ops.StatusSources{Store: d.Events, Queues: d.Queues, Browse: d.Queues, Now: now}
 	if t.metrics == nil {
 		reader, err := metrics.OpenReader(ctx, filepath.Join(t.dir, "metrics.db"))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the process has recorded nothing yet

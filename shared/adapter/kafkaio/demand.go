@@ -7,13 +7,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// The queue of a partition may hold so many batches before it is not fetched any more; it
-// is fetched again once it holds less than one. What franz-go has fetched of a paused
-// partition by then is fetched a second time, so this should be rare.
-const pauseAfter = 4
-
-// pollRecords is the most that one poll may return.
-func (s *scheduler) pollRecords() int { return max(s.o.Records*s.o.Concurrency, DefaultRecords) }
+// What a fetch returns at most, as the broker stores it: per partition and in all. It is
+// taken over whole: what franz-go has fetched of a partition that is then paused, it drops
+// and fetches again.
+const (
+	fetchPartitionBytes = 1 << 20
+	fetchBytes          = 8 << 20
+)
 
 // awaitDemand waits until records are wanted: it is false when ctx is done.
 func (s *scheduler) awaitDemand(ctx context.Context) bool {
@@ -28,9 +28,9 @@ func (s *scheduler) awaitDemand(ctx context.Context) bool {
 	return false
 }
 
-// demand says whether to fetch: for a worker that has nothing to do, or to have a batch
-// ready for each. Partitions that pause after a failure do not count, so that they do not
-// keep the others from being read.
+// demand says whether to take over another fetch: for a worker that has nothing to do, or
+// to have a batch ready for each. Partitions that pause after a failure do not count, so
+// that they do not keep the others from being read.
 func (s *scheduler) demand(now time.Time) bool {
 	idle := false // a partition could be in another batch
 	available, records, bytes := 0, 0, 0
@@ -39,7 +39,7 @@ func (s *scheduler) demand(now time.Time) bool {
 			continue
 		}
 		records += len(p.queue) - p.taken
-		bytes += p.bytes
+		bytes += p.waiting
 		if p.taken == 0 {
 			idle = true
 			available += len(p.queue)
@@ -48,7 +48,7 @@ func (s *scheduler) demand(now time.Time) bool {
 	if idle && s.working < s.o.Concurrency && available < s.o.Records {
 		return true
 	}
-	return records < s.o.Records*s.o.Concurrency && bytes < s.o.Bytes*(s.o.Concurrency+1)
+	return records < s.o.Records*s.o.Concurrency && bytes < s.o.Bytes*s.o.Concurrency
 }
 
 // fetcher is what the scheduler asks to leave out partitions: *kgo.Client. It is called
@@ -69,7 +69,7 @@ func (s *scheduler) add(fetches kgo.Fetches) {
 			return
 		}
 		p.push(f.Records, now)
-		if !p.paused && (len(p.queue) >= pauseAfter*s.o.Records || p.bytes >= pauseAfter*s.o.Bytes) {
+		if !p.paused && p.waiting > s.pauseAbove {
 			p.paused = true
 			s.fetcher.PauseFetchPartitions(map[string][]int32{f.Topic: {f.Partition}})
 		}
@@ -77,11 +77,10 @@ func (s *scheduler) add(fetches kgo.Fetches) {
 	s.changed.Broadcast()
 }
 
-// resume has the paused partitions that have room again fetched: less than a batch besides
-// the one under way.
+// resume has the paused partitions that have room again fetched.
 func (s *scheduler) resume() {
 	for _, p := range s.parts {
-		if p.paused && len(p.queue)-p.taken < s.o.Records && p.bytes < 2*s.o.Bytes {
+		if p.paused && p.waiting < s.resumeBelow {
 			p.paused = false
 			s.fetcher.ResumeFetchPartitions(map[string][]int32{p.id.Topic: {p.id.Number}})
 		}

@@ -28,9 +28,9 @@ func Dial(ctx context.Context, c *Config, opts ...kgo.Opt) (*kgo.Client, error) 
 	if err != nil {
 		return nil, fmt.Errorf("kafka client settings: %w", err)
 	}
-	ping, cancel := context.WithTimeout(ctx, dialTimeout)
+	pingCtx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	if err := client.Ping(ping); err != nil {
+	if err := ping(pingCtx, client); err != nil {
 		client.Close()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -38,6 +38,19 @@ func Dial(ctx context.Context, c *Config, opts ...kgo.Opt) (*kgo.Client, error) 
 		return nil, fmt.Errorf("no Kafka at %s: %w", strings.Join(c.Brokers, ","), c.explain(err))
 	}
 	return client, nil
+}
+
+// ping returns nil when a broker answers. franz-go's own waits 10 s for a broker that takes
+// the connection and says nothing, whatever ctx says.
+func ping(ctx context.Context, client *kgo.Client) error {
+	answer := make(chan error, 1)
+	go func() { answer <- client.Ping(ctx) }()
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // explained is an error with what to look at first. It is one line.

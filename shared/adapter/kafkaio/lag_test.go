@@ -25,6 +25,10 @@ func TestLag(t *testing.T) {
 			}
 			return lags, lags[0].Lag + lags[1].Lag
 		}
+		eventually(t, func() error { // a new cluster makes the topic of offsets when it is first asked
+			_, err := kafkaio.Lag(t.Context(), client, topic, topic)
+			return err
+		})
 		if lags, total := read(); total != 100 || lags[0].Committed != -1 || lags[0].MemberID != "" {
 			t.Errorf("of a group that does not exist: %+v", lags)
 		}

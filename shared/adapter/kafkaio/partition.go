@@ -8,11 +8,11 @@ import (
 
 // partition is what a Source holds of one partition that the group gave it.
 type partition struct {
-	id     Partition
-	queue  []queued // fetched, in the order of offsets; the first taken of them are in a batch
-	taken  int
-	bytes  int  // of the queue
-	paused bool // not fetched, because the queue is long
+	id      Partition
+	queue   []queued // fetched, in the order of offsets; the first taken of them are in a batch
+	taken   int
+	waiting int  // bytes of the others, as payload
+	paused  bool // not fetched, because so many wait
 
 	leaving bool // it goes to another member: no further batch
 	lost    bool // another member may have it already: no commit
@@ -35,7 +35,7 @@ func (p *partition) push(records []*kgo.Record, at time.Time) {
 	for _, r := range records {
 		q := queued{r, payloadSize(r), at}
 		p.queue = append(p.queue, q)
-		p.bytes += q.size
+		p.waiting += q.size
 	}
 }
 
@@ -57,18 +57,19 @@ func (p *partition) fit(records, bytes int) (n, size int) {
 	return n, size
 }
 
-// drop removes the first n records.
-func (p *partition) drop(n int) {
-	for _, q := range p.queue[:n] {
-		p.bytes -= q.size
-	}
-	clear(p.queue[:n]) // a record keeps the whole fetch in memory
-	p.queue = p.queue[n:]
+// take puts the first n records, of so many bytes, into a batch.
+func (p *partition) take(n, size int) {
+	p.taken = n
+	p.waiting -= size
 }
 
 // settle puts back what a batch did not do, and sets when it is tried again.
 func (p *partition) settle(s *share, o *SourceOptions) {
-	p.drop(s.done)
+	for _, q := range p.queue[s.done:p.taken] {
+		p.waiting += q.size
+	}
+	clear(p.queue[:s.done]) // a record keeps the whole fetch in memory
+	p.queue = p.queue[s.done:]
 	p.taken = 0
 	if s.done == len(s.records) {
 		p.failures, p.notBefore, p.alone = 0, time.Time{}, p.limit > 0

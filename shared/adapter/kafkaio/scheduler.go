@@ -16,6 +16,11 @@ type scheduler struct {
 	o       *SourceOptions
 	fetcher fetcher
 
+	// A partition of which more bytes than these wait is not fetched, until it is less: a
+	// batch and two fetches, and two fetches. It happens when others are read while it does
+	// not get on, since its handler is slow or it pauses after a failure.
+	pauseAbove, resumeBelow int
+
 	mu      sync.Mutex
 	changed sync.Cond // anything below did
 	parts   map[Partition]*partition
@@ -23,7 +28,8 @@ type scheduler struct {
 }
 
 func newScheduler(o *SourceOptions) *scheduler {
-	s := &scheduler{o: o, parts: make(map[Partition]*partition)}
+	const twoFetches = 2 * fetchPartitionBytes
+	s := &scheduler{o: o, pauseAbove: o.Bytes + twoFetches, resumeBelow: twoFetches, parts: make(map[Partition]*partition)}
 	s.changed.L = &s.mu
 	return s
 }
@@ -100,7 +106,7 @@ func (s *scheduler) full(ready []*partition) bool {
 	records, bytes := 0, 0
 	for _, p := range ready {
 		records += len(p.queue)
-		bytes += p.bytes
+		bytes += p.waiting
 	}
 	return records >= s.o.Records || bytes >= s.o.Bytes
 }
@@ -118,7 +124,7 @@ func (s *scheduler) fill(ready []*partition) *batch {
 		if n == 0 {
 			break
 		}
-		p.taken = n
+		p.take(n, size)
 		b.parts = append(b.parts, share{p: p})
 		records, bytes = records-n, bytes-size
 	}

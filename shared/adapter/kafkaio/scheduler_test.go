@@ -272,7 +272,10 @@ type world struct {
 	whole   map[int32]bool  // the partition's last batch failed as a whole
 }
 
-const worldPartitions, worldEnd = 3, 200
+const (
+	worldPartitions, worldEnd = 3, 200
+	maxFetched                = 40 * 200 // bytes: 40 records
+)
 
 func newWorld(t *rapid.T) *world {
 	w := &world{now: time.Unix(1e9, 0), fetchAt: map[int32]int64{}, done: map[int32]int64{}, whole: map[int32]bool{}}
@@ -284,6 +287,8 @@ func newWorld(t *rapid.T) *world {
 		Bisect:      rapid.Bool().Draw(t, "bisect"),
 		Now:         func() time.Time { return w.now },
 	}, 0, 1, 2)
+	w.s.resumeBelow = rapid.IntRange(1, 2000).Draw(t, "resume")
+	w.s.pauseAbove = w.s.resumeBelow + rapid.IntRange(0, 2000).Draw(t, "pause")
 	return w
 }
 
@@ -394,12 +399,15 @@ func (w *world) check(t *rapid.T) {
 		if p.paused != w.b.paused[id] {
 			t.Fatalf("partition %v: paused %v here, %v at the broker", id, p.paused, w.b.paused[id])
 		}
-		bytes := 0
-		for _, q := range p.queue {
-			bytes += q.size
+		waiting := 0
+		for _, q := range p.queue[p.taken:] {
+			waiting += q.size
 		}
-		if bytes != p.bytes {
-			t.Fatalf("partition %v counts %d bytes of %d", id, p.bytes, bytes)
+		if waiting != p.waiting {
+			t.Fatalf("partition %v counts %d bytes that wait, of %d", id, p.waiting, waiting)
+		}
+		if limit := w.s.pauseAbove + maxFetched; waiting > limit {
+			t.Fatalf("partition %v holds %d bytes", id, waiting)
 		}
 	}
 }

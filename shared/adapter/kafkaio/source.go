@@ -121,6 +121,8 @@ func NewSource(ctx context.Context, c *Config, o SourceOptions) (*Source, error)
 		kgo.ConsumeTopics(o.Topics...),
 		kgo.ConsumeStartOffset(start),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // an aborted transaction's records are no events
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.DisableAutoCommit(),
 		kgo.SessionTimeout(sessionTimeout),
 		kgo.HeartbeatInterval(heartbeat),
@@ -153,12 +155,12 @@ func (s *Source) Run(ctx context.Context) {
 }
 
 // Ping returns nil when a broker answers.
-func (s *Source) Ping(ctx context.Context) error { return s.client.Ping(ctx) }
+func (s *Source) Ping(ctx context.Context) error { return ping(ctx, s.client) }
 
 // poll fetches as long as the workers want more records.
 func (s *Source) poll(ctx context.Context) {
 	for s.s.awaitDemand(ctx) {
-		fetches := s.client.PollRecords(ctx, s.s.pollRecords())
+		fetches := s.client.PollFetches(ctx)
 		s.s.add(fetches)
 		s.client.AllowRebalance()
 		fetches.EachError(func(topic string, partition int32, err error) {

@@ -19,9 +19,9 @@ type kafkaDecoder struct {
 	deliveries []pipeline.Delivery
 	records    []pipeline.KafkaRecord
 	headers    []event.Header
-	bytes      []byte            // keys, values and header values; never reallocated, see room
-	ids        []byte            // delivery ids, one after the other
-	names      map[string]string // header names seen: there are few, on every record
+	bytes      []byte                 // keys, values and header values; never reallocated, see room
+	ids        []byte                 // delivery ids, one after the other
+	seen       map[string]*seenHeader // by name: there are few, on every record
 
 	partition identifier // of the record before
 }
@@ -150,6 +150,14 @@ func (d *kafkaDecoder) base64() []byte {
 	return d.take(out)
 }
 
+// seenHeader is the last header of a name. Most have the same value on every record (a
+// content type, the type and source of a CloudEvent), which is then not decoded again.
+type seenHeader struct {
+	name  string
+	text  []byte // the value as JSON
+	value []byte
+}
+
 // headerList reads [{"name": [byte, …]}, …], with signed or unsigned bytes. A name that
 // comes twice stays twice, in order.
 func (d *kafkaDecoder) headerList() []event.Header {
@@ -157,7 +165,15 @@ func (d *kafkaDecoder) headerList() []event.Header {
 	start := len(d.headers)
 	for ok := s.firstItem(); ok; ok = s.nextItem() {
 		for k, ok := s.firstKey(); ok; k, ok = s.nextKey() {
-			d.headers = append(d.headers, event.Header{Name: d.name(k), Value: d.headerValue()})
+			h := d.header(k)
+			s.token()
+			if at := s.i; len(h.text) > 0 && bytes.HasPrefix(s.b[at:], h.text) {
+				s.i += len(h.text)
+			} else {
+				h.value = d.headerValue()
+				h.text = s.b[at:s.i]
+			}
+			d.headers = append(d.headers, event.Header{Name: h.name, Value: h.value})
 		}
 	}
 	if len(d.headers) == start {
@@ -166,6 +182,19 @@ func (d *kafkaDecoder) headerList() []event.Header {
 	return d.headers[start:len(d.headers):len(d.headers)]
 }
 
+func (d *kafkaDecoder) header(name []byte) *seenHeader {
+	h, ok := d.seen[string(name)]
+	if !ok {
+		if d.seen == nil {
+			d.seen = make(map[string]*seenHeader)
+		}
+		h = &seenHeader{name: string(name)}
+		d.seen[h.name] = h
+	}
+	return h
+}
+
+// headerValue reads an array of bytes, or null as nil.
 func (d *kafkaDecoder) headerValue() []byte {
 	s := d.s
 	if s.null() {
@@ -184,8 +213,7 @@ func (d *kafkaDecoder) headerValue() []byte {
 }
 
 // byteItems appends the items of an array of bytes that have a comma right after them,
-// and leaves the rest to the general reading. A content type alone is 30 bytes on every
-// record.
+// and leaves the rest to the general reading.
 func (s *scanner) byteItems(dst []byte) []byte {
 	for {
 		start := s.i
@@ -199,32 +227,16 @@ func (s *scanner) byteItems(dst []byte) []byte {
 	}
 }
 
-func (d *kafkaDecoder) name(k []byte) string {
-	name, ok := d.names[string(k)]
-	if !ok {
-		if d.names == nil {
-			d.names = make(map[string]string)
-		}
-		name = string(k)
-		d.names[name] = name
-	}
-	return name
-}
-
 // room is an empty slice to append at most n bytes to. All come from one buffer: what is
 // decoded is at most three quarters as long as its source (base64 has four characters for
 // three bytes, an array of numbers at least two a byte), so the first call can tell how
 // much the rest of the payload needs.
 func (d *kafkaDecoder) room(n int) []byte {
-	if cap(d.bytes)-len(d.bytes) < n {
-		d.bytes = make([]byte, 0, max(n, (len(d.s.b)-d.s.i)/4*3+3))
-	}
-	return d.bytes[len(d.bytes):]
+	return d.s.b[d.s.i:d.s.i]
 }
 
 // take keeps what was appended to room, with no capacity beyond it.
 func (d *kafkaDecoder) take(out []byte) []byte {
-	d.bytes = d.bytes[:len(d.bytes)+len(out)]
 	return out[:len(out):len(out)]
 }
 

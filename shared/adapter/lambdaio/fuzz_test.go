@@ -36,6 +36,7 @@ func FuzzDecodeKafka(f *testing.F) {
 		`{"records":{"t-0":[{"topic":"t","partition":0,"offset":9223372036854775807,"timestamp":-1,"value":null}]},"eventSource":"aws:kafka"}`,
 		`{"eventSource":"aws:kafka","records":{"t-0":[{"topic":"t","partition":0,"offset":1,"value":"aGk\u003d","key":"\/\/\/\/"}]}}`,
 		`{"eventSource":"aws:kafka","records":{"t-0":[{"topic":"t","partition":0,"offset":1,"value":"aGk=\n"}]}}`,
+		`{"eventSource":"aws:kafka","records":{"t-0":[{"topic":"t","partition":0,"offset":1,"value":"aGk=\n\r\n\r"}]}}`,
 		`{"eventSource":"aws:kafka","records":{"t-0":[{"topic":"t","partition":0,"offset":01}]}}`,
 		`{"eventSource":"aws:kafka","records":{"t-0":[{"topic":"t","partition":0,"offset":1.0}]}}`,
 		`{"eventSource":"aws:kafka","records":{"t-0":[{"topic":"t","partition":0,"offset":1,"headers":[{"a":[-128, 255,0]},{"a":null},{"b":[]}]}]}}`,
@@ -106,6 +107,7 @@ func FuzzBase64(f *testing.F) {
 		f.Add(bytes.Repeat([]byte{0xfb, 0x00, 'x'}, n)[:n*2])
 	}
 	f.Add([]byte(`aGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29ybGQ_`))
+	f.Add([]byte("aGVs\n\n\n\nbG8g"))
 	f.Add([]byte("aGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8gd29y\nbGQ="))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		encoded := encodeBase64([]byte("before"), b)

@@ -48,6 +48,22 @@ func TestEventsKeepTheLimit(t *testing.T) {
 	})
 }
 
+// TestLimitToTheByte: at every limit there is, none is passed by a byte.
+func TestLimitToTheByte(t *testing.T) {
+	messages := slices.Repeat([]queue.Received{{ID: "id", Body: []byte("body")}}, 5)
+	records := []KafkaRecord{kafkaRecord("t", 0, 1), kafkaRecord("t", 0, 2), kafkaRecord("t", 1, 1), kafkaRecord("t", 2, 1)}
+	sqs, _ := AppendSQSEvent(nil, testARN, messages)
+	kafka, _ := AppendKafkaEvent(nil, nil, records)
+	for limit := range max(len(sqs), len(kafka)) + 1 {
+		if b, n := appendSQSEvent(nil, testARN, messages, limit); n > 1 && len(b) > limit || (n == len(messages)) != (limit >= len(sqs)) {
+			t.Fatalf("%d messages in %d bytes, the limit is %d, of all %d", n, len(b), limit, len(sqs))
+		}
+		if b, n := appendKafkaEvent(nil, nil, records, limit); n > 1 && len(b) > limit || (n == len(records)) != (limit >= len(kafka)) {
+			t.Fatalf("%d records in %d bytes, the limit is %d, of all %d", n, len(b), limit, len(kafka))
+		}
+	}
+}
+
 func checkLimit(t *rapid.T, size, n, limit int) {
 	if n == 0 || n > 1 && size > limit {
 		t.Fatalf("%d items in %d bytes, the limit is %d", n, size, limit)

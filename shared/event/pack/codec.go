@@ -23,7 +23,8 @@ var (
 		return e
 	}}
 	zstdDecoders = sync.Pool{New: func() any {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+			zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(8<<20)) // the encoder's window is 4 MB
 		if err != nil {
 			panic(err) // the options are constants
 		}
@@ -58,7 +59,10 @@ func decompress(encoding string, src []byte, limit int) ([]byte, error) {
 	} else {
 		dst, err = s2.Decode(dst, src)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, zstd.ErrDecoderSizeExceeded):
+		return nil, fault.New(fault.PackBomb, "it says %d bytes, but has more", n)
+	case err != nil:
 		return nil, badPack(err, encoding)
 	}
 	return dst, nil

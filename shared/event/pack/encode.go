@@ -41,13 +41,15 @@ type scratch struct{ raw, packed []byte }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// aim is the part of the target to aim at: the next events may compress a little worse.
-const aim = 0.97
+const (
+	aim      = 0.97 // of the target: the next events may compress a little worse
+	halfFull = 0.60 // of the target: below it trying again costs less than what it gains
+)
 
 // tune says how to go about an encoding. BenchmarkEncode prints what comes of it: fill.
 type tune struct {
 	ratio  float64 // to begin with, on the safe side of usual events
-	enough float64 // of the target: a first body of that part is not tried again with more
+	enough float64 // of the target: a body of that part is not tried again with more
 }
 
 func tuneOf(encoding string) tune {
@@ -71,7 +73,7 @@ func (p *packer) next() Pack {
 		case b.size > p.target && end > p.first+1:
 			end = min(p.reach(p.first+1), end-1)
 			continue
-		case tries == 1 && b.size < int(p.tune.enough*float64(p.target)):
+		case b.size < p.part(halfFull), tries == 1 && b.size < p.part(p.tune.enough):
 			if further := p.reach(end); further > end {
 				end = further
 				continue
@@ -81,10 +83,12 @@ func (p *packer) next() Pack {
 	}
 }
 
+func (p *packer) part(of float64) int { return int(of * float64(p.target)) }
+
 // reach returns the end, least or more, of the events that reach the aim by the ratio
 // last seen.
 func (p *packer) reach(least int) int {
-	budget := min(int(aim*float64(p.target)/p.ratio), MaxRawBytes)
+	budget := min(int(float64(p.part(aim))/p.ratio), MaxRawBytes)
 	end, size := p.first, len("[")
 	for end < len(p.events) {
 		size += len(p.events[end].JSON()) + len(",")

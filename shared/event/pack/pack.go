@@ -3,10 +3,6 @@
 // so packs are what makes 100,000 events/s affordable (DESIGN.md, Packs).
 package pack
 
-import (
-	"github.com/millrace-pipeline/millrace/shared/event"
-)
-
 // TargetBytes is the most a pack's body has, unless one event alone is larger.
 const TargetBytes = 60 << 10
 

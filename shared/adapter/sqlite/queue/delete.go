@@ -66,9 +66,14 @@ func (q *Queue) ChangeVisibility(ctx context.Context, s string, d time.Duration)
 		return q.wrap("change visibility in", fmt.Errorf("visibility timeout %v is not in 0 to %v", d, queue.MaxVisibility))
 	}
 	err = q.b.db.Write(ctx, func(conn *sqlite.Conn) error {
+		row, err := queueByID(conn, q.id)
+		if err != nil {
+			return err
+		}
 		now := q.b.nowMicros()
-		n, err := exec(conn, "UPDATE message SET visible = ? WHERE seq = ? AND queue = ? AND receives = ? AND base < ? AND visible > ?",
-			now+d.Microseconds(), r.seq, r.queue, r.number, r.number, now)
+		n, err := exec(conn, `UPDATE message SET visible = ?
+			WHERE seq = ? AND queue = ? AND receives = ? AND base < ? AND visible > ? AND sent > ?`,
+			now+d.Microseconds(), r.seq, r.queue, r.number, r.number, now, now-row.retention)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("%w: the message is not in flight under it", queue.ErrReceipt)
 		}

@@ -4,8 +4,7 @@
 //
 // What is not obvious:
 //   - A message is two rows: a narrow one that every receive changes, and its content,
-//     written once (schema.go). A receive commits only narrow rows and reads the bodies
-//     afterwards, outside the write lock.
+//     written once (schema.go). Receiving a message of 60 KiB writes some hundred bytes.
 //   - A message keeps its row from Send to Delete, through dead-letter queues and moves.
 //     Column receives counts all its receives and so numbers them; column base is that
 //     count when it came into its present queue. A receipt is queue, row and number

@@ -9,7 +9,7 @@ const expirePerCall = 100
 // expire deletes messages of the queue that are older than its retention.
 func expire(conn *sqlite.Conn, q row, now int64) error {
 	// Found by index; without an expired message that is all.
-	oldest, err := queryInt64(conn, "SELECT sent FROM message INDEXED BY message_sent WHERE queue = ? ORDER BY sent LIMIT 1", q.id)
+	oldest, err := queryInt64(conn, oldestSent, q.id, 0)
 	if err != nil || oldest == 0 || oldest > now-q.retention {
 		return err
 	}

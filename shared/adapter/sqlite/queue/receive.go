@@ -33,7 +33,7 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.Re
 func checkReceive(o queue.ReceiveOptions) error {
 	switch {
 	case o.Max < 1 || o.Max > queue.MaxBatch:
-		return fmt.Errorf("Max %d is not in 1 to %d", o.Max, queue.MaxBatch)
+		return fmt.Errorf("a maximum of %d messages is not in 1 to %d", o.Max, queue.MaxBatch)
 	case o.Wait < 0 || o.Wait > queue.MaxWait:
 		return fmt.Errorf("wait %v is not in 0 to %v", o.Wait, queue.MaxWait)
 	case o.Visibility < 0 || o.Visibility > queue.MaxVisibility:
@@ -71,13 +71,15 @@ func (q *Queue) poll(ctx context.Context, o queue.ReceiveOptions) ([]queue.Recei
 	}
 }
 
+const firstVisible = "SELECT visible FROM message INDEXED BY message_visible WHERE queue = ? ORDER BY visible LIMIT 1"
+
 // tryReceive receives what is visible now. When that is nothing, next is the time until
 // the first hidden message becomes visible, 0 if there is none.
 func (q *Queue) tryReceive(ctx context.Context, o queue.ReceiveOptions) (msgs []queue.Received, next time.Duration, err error) {
 	// First a look that needs no lock: an empty queue must cost its waiters nothing.
 	var first int64
 	if err := q.b.db.Read(ctx, func(conn *sqlite.Conn) (err error) {
-		first, err = queryInt64(conn, "SELECT visible FROM message INDEXED BY message_visible WHERE queue = ? ORDER BY visible LIMIT 1", q.id)
+		first, err = queryInt64(conn, firstVisible, q.id)
 		return err
 	}); err != nil || first == 0 {
 		return nil, 0, err
@@ -101,6 +103,15 @@ type head struct {
 	id                 uuid.UUID
 	sent, firstReceive int64
 	receives, base     int64
+}
+
+// received is the message as far as its head tells.
+func (h *head) received() queue.Received {
+	m := queue.Received{ID: h.id.String(), ReceiveCount: int(h.receives - h.base), Sent: time.UnixMicro(h.sent)}
+	if h.firstReceive > 0 {
+		m.FirstReceive = time.UnixMicro(h.firstReceive)
+	}
+	return m
 }
 
 // taking is the transaction of a Receive.
@@ -151,7 +162,12 @@ const selectVisible = `SELECT seq, id, sent, receives, base, first_receive FROM 
 	WHERE queue = ? AND visible <= ? AND sent > ? ORDER BY visible LIMIT ?`
 
 func visibleHeads(conn *sqlite.Conn, q row, now int64, limit int) ([]head, error) {
-	stmt, err := conn.Prepare(selectVisible)
+	return selectHeads(conn, selectVisible, q.id, now, now-q.retention, int64(limit))
+}
+
+// selectHeads runs a query for the columns of a head.
+func selectHeads(conn *sqlite.Conn, query string, args ...int64) ([]head, error) {
+	stmt, err := conn.Prepare(query)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +179,7 @@ func visibleHeads(conn *sqlite.Conn, q row, now int64, limit int) ([]head, error
 		}
 		stmt.ColumnBytes(1, h.id[:])
 		heads = append(heads, h)
-	}, q.id, now, now-q.retention, int64(limit))
+	}, args...)
 	return heads, err
 }
 
@@ -177,10 +193,8 @@ func (t *taking) take(conn *sqlite.Conn, h head, now int64) error {
 		now+max(t.visibility, 1), h.receives, h.firstReceive, h.seq); err != nil {
 		return err
 	}
-	m := queue.Received{
-		ID: h.id.String(), Receipt: receipt{queue: t.queue, seq: h.seq, number: h.receives}.String(),
-		ReceiveCount: int(h.receives - h.base), Sent: time.UnixMicro(h.sent), FirstReceive: time.UnixMicro(h.firstReceive),
-	}
+	m := h.received()
+	m.Receipt = receipt{queue: t.queue, seq: h.seq, number: h.receives}.String()
 	t.taken = append(t.taken, m)
 	return readContent(conn, h.seq, &t.taken[len(t.taken)-1])
 }

@@ -78,13 +78,13 @@ func crashChild(path string) int {
 func TestKill9(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0)) // the moments are random in any case
-	kills := 12
+	kills := 8
 	if testing.Short() {
 		kills = 2
 	}
 	acked := 0
 	for range kills {
-		acked = max(acked, runAndKill(t, path, 1+r.IntN(80)))
+		acked = max(acked, runAndKill(t, path, 1+r.IntN(40)))
 		verifyCrashed(t, path, acked)
 	}
 	if acked < crashBatch*kills/4 {

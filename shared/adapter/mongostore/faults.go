@@ -1,0 +1,109 @@
+package mongostore
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"github.com/millrace-pipeline/millrace/shared/fault"
+	"github.com/millrace-pipeline/millrace/shared/store"
+)
+
+// Server error codes (mongo/base/error_codes.yml).
+const (
+	codeNamespaceExists     = 48
+	codeMaxTimeExpired      = 50
+	codeWriteConflict       = 112
+	codeSnapshotTooOld      = 239
+	codeSnapshotUnavailable = 246
+	codeDuplicateKey        = 11000
+)
+
+// rejections are the codes by which the server refuses a document for what it is: no
+// later attempt does better. Every other code is taken to pass.
+var rejections = map[int]string{
+	2:     "a value that MongoDB does not take",
+	9:     "a field that MongoDB cannot read",
+	14:    "a field of a wrong type",
+	15:    "more levels than MongoDB takes",
+	22:    "bytes that are no valid BSON",
+	52:    "a field name with a dollar that MongoDB does not take",
+	55:    "a field $ref, $id or $db that MongoDB does not take",
+	56:    "an empty field name that MongoDB does not take",
+	57:    "a field name with a dot that MongoDB does not take",
+	121:   "it does not pass the validator of the collection events",
+	10334: "its document is larger than MongoDB takes",
+	17280: "a key is too long for an index",
+	17419: "its document is larger than MongoDB takes",
+	17420: "its document is larger than MongoDB takes",
+}
+
+// failed classifies an error of the driver. The contract's own errors pass unchanged.
+func failed(err error, op string) error {
+	if err == nil {
+		return nil
+	}
+	for _, known := range []error{store.ErrNotFound, store.ErrAmbiguous, store.ErrBadCursor} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	for code, meaning := range rejections {
+		if hasCode(err, code) {
+			return &fault.Error{Kind: fault.Permanent, Reason: fault.StoreRejected, Op: op, Detail: fmt.Sprintf("%s (code %d)", meaning, code), Err: err}
+		}
+	}
+	return fault.Wrap(readable(err), fault.StoreUnavailable, op)
+}
+
+func hasCode(err error, code int) bool {
+	var e mongo.ServerError
+	return errors.As(err, &e) && e.HasErrorCode(code)
+}
+
+// readableError has a text that an operator understands.
+type readableError struct {
+	text string
+	err  error
+}
+
+func (e *readableError) Error() string { return e.text }
+func (e *readableError) Unwrap() error { return e.err }
+
+// readable puts the driver's account of the servers it cannot reach in one short line.
+func readable(err error) error {
+	var sel topology.ServerSelectionError
+	if !errors.As(err, &sel) {
+		return err
+	}
+	var servers []string
+	for _, s := range sel.Desc.Servers {
+		text := s.Addr.String() + " "
+		switch {
+		case s.LastError != nil:
+			text += "does not answer: " + rootCause(s.LastError).Error()
+		case s.SetName == "" && sel.Desc.SetName != "":
+			text += "is no member of the replica set " + sel.Desc.SetName
+		default:
+			text += "is no primary (" + s.Kind.String() + ")"
+		}
+		servers = append(servers, text)
+	}
+	if servers == nil {
+		servers = []string{"no server that the connection string names is a member of its replica set"}
+	}
+	return &readableError{"MongoDB: " + strings.Join(servers, "; "), err}
+}
+
+func rootCause(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
