@@ -38,6 +38,8 @@ func newDLQList(e env, g *globalOptions) *cobra.Command {
 	c.Flags().StringVar(&o.stage, "stage", "", "those that failed in this `stage`: "+strings.Join(stageNames(), ", "))
 	c.Flags().StringVar(&o.reason, "reason", "", "those with this `reason`, such as not_json or handler_error")
 	c.Flags().IntVar(&o.limit, "limit", 20, "list at most `N`; all are counted")
+	complete(c, "stage", stageNames())
+	complete(c, "reason", reasonNames())
 	return c
 }
 
@@ -49,11 +51,7 @@ func (o *dlqListOptions) filter() (ops.DeadLetterFilter, error) {
 		}
 	}
 	if o.reason != "" {
-		var names []string
-		for _, r := range fault.Reasons() {
-			names = append(names, string(r))
-		}
-		if err := oneOf("--reason", o.reason, names); err != nil {
+		if err := oneOf("--reason", o.reason, reasonNames()); err != nil {
 			return f, err
 		}
 	}

@@ -67,7 +67,7 @@ func flagRow(f *pflag.Flag) string {
 		name = " " + name
 	}
 	def := f.DefValue
-	if def == "false" || def == "[]" || def == "0" && f.Name == "rate" {
+	if def == "false" || def == "[]" || def == "0" {
 		def = ""
 	}
 	if def != "" {

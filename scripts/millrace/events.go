@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -25,7 +24,8 @@ type filterOptions struct {
 	from, to string
 }
 
-func (o *filterOptions) add(flags *pflag.FlagSet) {
+func (o *filterOptions) add(c *cobra.Command) {
+	flags := c.Flags()
 	flags.StringVar(&o.f.Tenant, "tenant", "", "events of this tenant (extension `tenantid`)")
 	flags.StringVar(&o.f.Type, "type", "", "events of this `type`, or of every type that begins so: com.github.*")
 	flags.StringVar(&o.f.Subject, "subject", "", "events about this `subject`")
@@ -34,6 +34,7 @@ func (o *filterOptions) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.f.Source, "source", "", "events of this `source`")
 	flags.StringVar(&o.from, "from", "", "events at or after this `time`: "+momentHelp)
 	flags.StringVar(&o.to, "to", "", "events before this `time`")
+	complete(c, "status", statuses)
 }
 
 var statuses = []string{string(store.Pending), string(store.Processing), string(store.Completed), string(store.Failed)}

@@ -22,7 +22,7 @@ func newEventsCount(e env, g *globalOptions) *cobra.Command {
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runEventsCount(c.Context(), e, g, o) },
 	}
-	o.add(c.Flags())
+	o.add(c)
 	return c
 }
 

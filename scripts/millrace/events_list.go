@@ -38,7 +38,7 @@ func newEventsList(e env, g *globalOptions) *cobra.Command {
 			return runEventsList(c.Context(), e, g, o)
 		},
 	}
-	o.add(c.Flags())
+	o.add(c)
 	c.Flags().IntVar(&o.limit, "limit", 20, "list at most `N` events")
 	c.Flags().StringVar(&o.cursor, "cursor", "", "go on where a listing with the same filter ended")
 	c.Flags().BoolVar(&o.all, "all", false, "list all, however many there are")

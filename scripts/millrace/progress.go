@@ -43,7 +43,7 @@ func (p *progress) update(r ops.SendResult) {
 		s += fmt.Sprintf(", %s refused", number(r.Refused))
 	}
 	p.bar.Describe(s)
-	_ = p.bar.Set64(p.in.read) // only drawing can fail
+	_ = p.bar.Set64(p.in.read.Load()) // only drawing can fail
 }
 
 // close takes the bar away.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,14 +101,14 @@ func maxLine(maxEvent int, unchecked bool) int {
 // source is what is sent.
 type source struct {
 	io.ReadCloser
-	live bool  // it may never end
-	size int64 // bytes; 0 where unknown
-	read int64 // bytes so far
+	live bool         // it may never end
+	size int64        // bytes; 0 where unknown
+	read atomic.Int64 // bytes so far; the bar reads it while the sender reads on
 }
 
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
-	s.read += int64(n)
+	s.read.Add(int64(n))
 	return n, err
 }
 

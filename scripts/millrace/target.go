@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/metrics"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
+	"github.com/millrace-pipeline/millrace/shared/redrive"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -98,4 +100,17 @@ func (t *target) deadLetters(ctx context.Context) (*ops.DeadLetters, error) {
 		return nil, err
 	}
 	return &ops.DeadLetters{Queues: d.Queues, Claims: d.Claims, MaxEvent: settings.MaxEventBytes}, nil
+}
+
+// redriver sends dead letters back.
+func (t *target) redriver(ctx context.Context, now func() time.Time) (*redrive.Engine, error) {
+	settings, err := spec.Load(t.environ)
+	if err != nil {
+		return nil, err
+	}
+	d, err := t.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &redrive.Engine{Broker: d.Queues, MaxRedrives: settings.MaxRedrives, Now: now}, nil
 }

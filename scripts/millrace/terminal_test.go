@@ -35,15 +35,15 @@ func accepting(t *testing.T, then func()) (url string) {
 // People see a progress bar, that is gone at the end; programs see nothing of it.
 func TestSendProgress(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "events.ndjson")
-	if err := os.WriteFile(file, []byte(strings.Repeat(testEvent, 5000)), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(strings.Repeat(testEvent, 25_000)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	url := accepting(t, func() {})
 	code, stdout, stderr := call(t.Context(), true, nil, "send", "--http", url, file)
-	if code != exitOK || !strings.HasPrefix(stdout, "sent 5,000 events to "+url+"/events in ") {
+	if code != exitOK || !strings.HasPrefix(stdout, "sent 25,000 events to "+url+"/events in ") {
 		t.Errorf("%d %s", code, stdout)
 	}
-	if !strings.Contains(stderr, "2,000 events") || !strings.HasSuffix(stderr, "\r") {
+	if !strings.Contains(stderr, "10,000 events") || !strings.HasSuffix(stderr, "\r") {
 		t.Errorf("standard error is %q", stderr)
 	}
 	if _, _, stderr := call(t.Context(), false, nil, "send", "--http", url, file); stderr != "" {

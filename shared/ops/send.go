@@ -58,7 +58,7 @@ type SendResult struct {
 
 // Batches are large, so that the round trip to the door counts little.
 const (
-	batchLines = 2000
+	batchLines = 10_000
 	batchBytes = 4 << 20
 )
 

@@ -78,3 +78,12 @@ func (b *batch) offsets() map[string]map[int32]kgo.EpochOffset {
 	}
 	return offsets
 }
+
+// undo makes undone what is done of some partitions.
+func (b *batch) undo(of func(*partition) bool) {
+	for i := range b.parts {
+		if of(b.parts[i].p) {
+			b.parts[i].done = 0
+		}
+	}
+}

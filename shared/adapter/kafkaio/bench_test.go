@@ -1,6 +1,7 @@
 package kafkaio_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -36,11 +37,14 @@ func fill(b *testing.B, addr, topic string, n, size int) {
 		b.Fatal(err)
 	}
 	defer p.Close()
-	text := []byte(fmt.Sprintf("%0*d", size, 0))
-	copy(text, randomBytes(size/2)) // half of it compresses
+	texts := make([][]byte, 1000)
+	for i := range texts {
+		texts[i] = bytes.Repeat([]byte("{}"), size/2) // half of it compresses
+		copy(texts[i], randomBytes(size/2+i%size/2))
+	}
 	var failed atomic.Pointer[error]
 	for i := range n {
-		p.Produce(b.Context(), &kgo.Record{Key: fmt.Append(nil, i), Value: text}, func(err error) {
+		p.Produce(b.Context(), &kgo.Record{Key: fmt.Append(nil, i), Value: texts[i%len(texts)]}, func(err error) {
 			if err != nil {
 				failed.Store(&err)
 			}

@@ -3,6 +3,7 @@ package kafkaio_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -176,4 +177,11 @@ func eventually(t *testing.T, check func() error) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+func errUnless(ok bool, text string) error {
+	if ok {
+		return nil
+	}
+	return errors.New(text)
 }

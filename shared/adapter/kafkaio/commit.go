@@ -18,8 +18,8 @@ const (
 
 // commit commits what is done of a batch, and tries until it has, so that a partition
 // never runs ahead of its committed offset by more than a batch. It gives up when the group
-// has put us out, or 10 s after ctx is done: then those records come again, to whoever
-// reads them next.
+// has put us out, or 10 s after ctx is done: then nothing of it counts as done, and the
+// records come again, to whoever reads them next.
 func (s *Source) commit(ctx context.Context, b *batch) {
 	var stopping time.Time
 	for {
@@ -37,6 +37,7 @@ func (s *Source) commit(ctx context.Context, b *batch) {
 		}
 		if putOut(err) || !stopping.IsZero() && s.o.Now().Sub(stopping) > drainCommits {
 			s.o.Log.Warn("Kafka offsets are not committed; the records come again", "error", err)
+			b.undo(func(*partition) bool { return true })
 			return
 		}
 		s.o.Log.Warn("Kafka offsets are not committed yet", "error", err)
@@ -69,13 +70,9 @@ func (s *Source) tryCommit(ctx context.Context, offsets map[string]map[int32]kgo
 	return failed
 }
 
-// dropLost makes undone what is done of partitions that were lost meanwhile.
+// dropLost undoes what is done of partitions that were lost meanwhile.
 func (s *scheduler) dropLost(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := range b.parts {
-		if b.parts[i].p.lost {
-			b.parts[i].done = 0
-		}
-	}
+	b.undo(func(p *partition) bool { return p.lost })
 }

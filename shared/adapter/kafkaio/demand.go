@@ -15,23 +15,34 @@ const (
 	fetchBytes          = 8 << 20
 )
 
-// awaitDemand waits until records are wanted: it is false when ctx is done.
+// fetchWait is how long the broker may hold a fetch back when there are no records. A
+// partition that is fetched again after a pause waits for it.
+const fetchWait = 250 * time.Millisecond
+
+// lookEvery is how often records are looked for that a free worker could take from a
+// partition which has none, while enough of other partitions' wait. Each look brings more
+// of those too.
+const lookEvery = 50 * time.Millisecond
+
+// awaitDemand waits until another fetch is wanted: it is false when ctx is done.
 func (s *scheduler) awaitDemand(ctx context.Context) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for ctx.Err() == nil {
-		if s.demand(s.o.Now()) {
+		wanted, look := s.demand(s.o.Now())
+		if wanted {
 			return true
 		}
-		s.changed.Wait()
+		s.wait(look)
 	}
 	return false
 }
 
-// demand says whether to take over another fetch: for a worker that has nothing to do, or
-// to have a batch ready for each. Partitions that pause after a failure do not count, so
-// that they do not keep the others from being read.
-func (s *scheduler) demand(now time.Time) bool {
+// demand says whether to take over another fetch: to have a batch ready for each worker,
+// or for a worker that has nothing to do. Partitions that pause after a failure do not
+// count, so that they do not keep the others from being read. Where it is too early, look
+// says when to look again; zero: after a change.
+func (s *scheduler) demand(now time.Time) (wanted bool, look time.Time) {
 	idle := false // a partition could be in another batch
 	available, records, bytes := 0, 0, 0
 	for _, p := range s.parts {
@@ -45,10 +56,14 @@ func (s *scheduler) demand(now time.Time) bool {
 			available += len(p.queue)
 		}
 	}
-	if idle && s.working < s.o.Concurrency && available < s.o.Records {
-		return true
+	if records < s.o.Records*s.o.Concurrency && bytes < s.o.Bytes*s.o.Concurrency {
+		return true, time.Time{}
 	}
-	return records < s.o.Records*s.o.Concurrency && bytes < s.o.Bytes*s.o.Concurrency
+	if idle && s.working < s.o.Concurrency && available < s.o.Records {
+		look = s.fetched.Add(lookEvery)
+		return !look.After(now), look
+	}
+	return false, time.Time{}
 }
 
 // fetcher is what the scheduler asks to leave out partitions: *kgo.Client. It is called
@@ -63,13 +78,15 @@ func (s *scheduler) add(fetches kgo.Fetches) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.o.Now()
+	s.fetched = now
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
 		p := s.parts[Partition{f.Topic, f.Partition}]
 		if p == nil || p.leaving {
 			return
 		}
+		enough := p.waiting > s.pauseAbove // before this fetch: one alone can be more
 		p.push(f.Records, now)
-		if !p.paused && p.waiting > s.pauseAbove {
+		if enough && !p.paused {
 			p.paused = true
 			s.fetcher.PauseFetchPartitions(map[string][]int32{f.Topic: {f.Partition}})
 		}

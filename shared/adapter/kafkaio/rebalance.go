@@ -15,14 +15,16 @@ func (s *Source) assigned(_ context.Context, client *kgo.Client, given map[strin
 // revoked is called before partitions go to another member, who gets them when it returns:
 // their batches must be done and committed by then.
 func (s *Source) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	s.s.release(gone, false)
+	s.s.forget(s.s.leave(gone, false))
 }
 
 // lost is called when the group has put us out: another member may read the partitions
 // already. Their batches end, so that none of a next assignment runs beside them, and are
 // not committed.
 func (s *Source) lost(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	s.s.release(gone, true)
+	leaving := s.s.leave(gone, true)
+	s.o.Log.Warn("the Kafka group has put this member out; it joins again", "group", s.o.Group)
+	s.s.forget(leaving)
 }
 
 func (s *scheduler) assign(given map[string][]int32) {
@@ -37,11 +39,10 @@ func (s *scheduler) assign(given map[string][]int32) {
 	s.changed.Broadcast()
 }
 
-// release forgets partitions once none of them is in a batch.
-func (s *scheduler) release(gone map[string][]int32, lost bool) {
+// leave lets no further batch take from partitions.
+func (s *scheduler) leave(gone map[string][]int32, lost bool) (leaving []*partition) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var leaving []*partition
 	for topic, numbers := range gone {
 		for _, n := range numbers {
 			if p := s.parts[Partition{topic, n}]; p != nil {
@@ -50,11 +51,18 @@ func (s *scheduler) release(gone map[string][]int32, lost bool) {
 			}
 		}
 	}
-	s.changed.Broadcast()
+	return leaving
+}
+
+// forget removes partitions that leave, once none of them is in a batch.
+func (s *scheduler) forget(leaving []*partition) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, p := range leaving {
 		for p.taken > 0 {
 			s.changed.Wait()
 		}
 		delete(s.parts, p.id)
 	}
+	s.changed.Broadcast()
 }

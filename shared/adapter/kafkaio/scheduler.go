@@ -16,15 +16,17 @@ type scheduler struct {
 	o       *SourceOptions
 	fetcher fetcher
 
-	// A partition of which more bytes than these wait is not fetched, until it is less: a
-	// batch and two fetches, and two fetches. It happens when others are read while it does
-	// not get on, since its handler is slow or it pauses after a failure.
+	// A partition of which more bytes than these wait when a fetch brings more is not fetched
+	// any more, until it is less: a batch and two fetches, and two fetches. It happens when
+	// others are read while it does not get on, since its handler is slow or it pauses after
+	// a failure.
 	pauseAbove, resumeBelow int
 
 	mu      sync.Mutex
 	changed sync.Cond // anything below did
 	parts   map[Partition]*partition
-	working int // batches under way
+	working int       // batches under way
+	fetched time.Time // when a poll last returned
 }
 
 func newScheduler(o *SourceOptions) *scheduler {
@@ -147,6 +149,5 @@ func (s *scheduler) settle(b *batch) {
 		b.parts[i].p.settle(&b.parts[i], s.o)
 	}
 	s.working--
-	s.resume()
 	s.changed.Broadcast()
 }

@@ -134,6 +134,37 @@ func TestFailedPartitionDoesNotHoldUpTheOthers(t *testing.T) {
 	})
 }
 
+// TestDemandBesidesAFailedPartition: however much of it waits, the others are read.
+func TestDemandBesidesAFailedPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := testScheduler(SourceOptions{Records: 10, Backoff: func(int) time.Duration { return time.Hour }}, 0, 1)
+		s.add(fetched(0, 0, 100))
+		b := s.next(t.Context())
+		if wanted, _ := s.demand(time.Now()); wanted {
+			t.Error("more is wanted with ninety records waiting")
+		}
+		b.judge(nil, errors.New("failed"))
+		s.settle(b)
+		if wanted, _ := s.demand(time.Now()); !wanted {
+			t.Error("nothing is wanted of the healthy partition")
+		}
+	})
+}
+
+// TestDemandForAFreeWorker: others' records wait in plenty, and a free worker has none; it
+// gets a look every 50 ms.
+func TestDemandForAFreeWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := testScheduler(SourceOptions{Records: 10, Concurrency: 2}, 0, 1)
+		s.add(fetched(0, 0, 100))
+		s.next(t.Context())
+		start := time.Now()
+		if !s.awaitDemand(t.Context()) || time.Since(start) != lookEvery {
+			t.Errorf("wanted after %s", time.Since(start))
+		}
+	})
+}
+
 // TestBisect: a record that fails every batch it is in ends up alone, what is before it
 // gets done, and batches grow again behind it.
 func TestBisect(t *testing.T) {
@@ -204,7 +235,7 @@ func TestReleaseWaitsForTheBatch(t *testing.T) {
 		s.add(fetched(0, 3, 3))
 		released := make(chan struct{})
 		go func() {
-			s.release(map[string][]int32{"t": {0, 1}}, false)
+			s.forget(s.leave(map[string][]int32{"t": {0, 1}}, false))
 			close(released)
 		}()
 		synctest.Wait()
@@ -219,7 +250,7 @@ func TestReleaseWaitsForTheBatch(t *testing.T) {
 		}
 		s.settle(b)
 		<-released
-		if s.demand(time.Now()); len(s.parts) != 0 {
+		if len(s.parts) != 0 {
 			t.Errorf("still has %v", s.parts)
 		}
 	})
@@ -231,7 +262,7 @@ func TestLostPartitionIsNotCommitted(t *testing.T) {
 		s.add(fetched(0, 0, 3))
 		s.add(fetched(1, 0, 3))
 		b := s.next(t.Context())
-		go s.release(map[string][]int32{"t": {0}}, true)
+		go s.forget(s.leave(map[string][]int32{"t": {0}}, true))
 		synctest.Wait()
 		b.judge(nil, nil)
 		s.dropLost(b)
@@ -299,7 +330,7 @@ func (w *world) partition(t *rapid.T) int32 {
 func (w *world) fetch(t *rapid.T) {
 	p := w.partition(t)
 	n := min(rapid.Int64Range(1, 40).Draw(t, "n"), worldEnd-w.fetchAt[p])
-	if n == 0 || !w.s.demand(w.now) || w.b.paused[Partition{"t", p}] {
+	if wanted, _ := w.s.demand(w.now); n == 0 || !wanted || w.b.paused[Partition{"t", p}] {
 		return
 	}
 	w.s.add(fetched(p, w.fetchAt[p], int(n)))
@@ -388,7 +419,7 @@ func (w *world) rebalance(t *rapid.T) {
 			w.end(i, nil, nil)
 		}
 	}
-	w.s.release(map[string][]int32{"t": {p}}, false)
+	w.s.forget(w.s.leave(map[string][]int32{"t": {p}}, false))
 	w.b.paused[Partition{"t", p}] = false
 	w.s.assign(map[string][]int32{"t": {p}})
 	w.fetchAt[p], w.whole[p] = w.done[p], false
@@ -406,7 +437,7 @@ func (w *world) check(t *rapid.T) {
 		if waiting != p.waiting {
 			t.Fatalf("partition %v counts %d bytes that wait, of %d", id, p.waiting, waiting)
 		}
-		if limit := w.s.pauseAbove + maxFetched; waiting > limit {
+		if limit := w.s.pauseAbove + 2*maxFetched; waiting > limit {
 			t.Fatalf("partition %v holds %d bytes", id, waiting)
 		}
 	}
@@ -423,7 +454,7 @@ func (w *world) finish(t *rapid.T) {
 			w.begin(t, b)
 			continue
 		}
-		if !w.s.demand(w.now) {
+		if wanted, _ := w.s.demand(w.now); !wanted {
 			t.Fatal("nothing to do, and no records wanted")
 		}
 		before := fmt.Sprint(w.fetchAt)

@@ -121,6 +121,7 @@ func NewSource(ctx context.Context, c *Config, o SourceOptions) (*Source, error)
 		kgo.ConsumeTopics(o.Topics...),
 		kgo.ConsumeStartOffset(start),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), // an aborted transaction's records are no events
+		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.DisableAutoCommit(),

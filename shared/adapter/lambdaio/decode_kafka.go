@@ -232,11 +232,15 @@ func (s *scanner) byteItems(dst []byte) []byte {
 // three bytes, an array of numbers at least two a byte), so the first call can tell how
 // much the rest of the payload needs.
 func (d *kafkaDecoder) room(n int) []byte {
-	return d.s.b[d.s.i:d.s.i]
+	if cap(d.bytes)-len(d.bytes) < n {
+		d.bytes = make([]byte, 0, max(n, (len(d.s.b)-d.s.i)/4*3+3))
+	}
+	return d.bytes[len(d.bytes):]
 }
 
 // take keeps what was appended to room, with no capacity beyond it.
 func (d *kafkaDecoder) take(out []byte) []byte {
+	d.bytes = d.bytes[:len(d.bytes)+len(out)]
 	return out[:len(out):len(out)]
 }
 

@@ -35,6 +35,7 @@ type latestDoc struct {
 func (k subjectKey) id() string { return k.source + keySeparator + k.subject }
 
 func (l latest) document() latestDoc { return latestDoc{bson.DateTime(l.time), l.id, l.typ} }
+func (d *latestDoc) parse() latest   { return latest{int64(d.Time), d.ID, d.Type} }
 
 func (s *summary) document(k subjectKey) aggregateDoc {
 	d := aggregateDoc{
@@ -49,7 +50,7 @@ func (s *summary) document(k subjectKey) aggregateDoc {
 
 func (d *aggregateDoc) parse() (subjectKey, *summary) {
 	s := &summary{
-		version: d.Version, first: int64(d.First), latest: latest{int64(d.Latest.Time), d.Latest.ID, d.Latest.Type},
+		version: d.Version, first: int64(d.First), latest: d.Latest.parse(),
 		byType: make(map[string]int64, len(d.Types)),
 	}
 	for name, n := range d.Types {

@@ -2,6 +2,7 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -110,16 +111,15 @@ func (s *Store) recover(ctx context.Context) error {
 	if err := cur.All(ctx, &found); err != nil {
 		return err
 	}
+	var errs []error // each batch by itself
 	for i := range found {
 		d, err := s.written(ctx, &found[i])
-		if err != nil {
-			return err
+		if err == nil {
+			err = s.complete(ctx, found[i].ID, d)
 		}
-		if err := s.complete(ctx, found[i].ID, d); err != nil {
-			return err
-		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // written is what an incomplete batch has added so far, by its events.

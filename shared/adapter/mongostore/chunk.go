@@ -13,12 +13,12 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
-// Limits of a chunk. A command is one document and must fit in 16 MiB; so must the
-// document with the chunk's keys. More events than some thousand gain nothing.
+// Limits of a chunk. A command is one document and must fit in 16 MiB; so must the two
+// that its batch has one after the other (batch.go). More than some thousand events gain
+// nothing.
 const (
-	chunkEvents   = 4000
-	chunkBytes    = 12 << 20
-	chunkKeyBytes = 8 << 20
+	chunkEvents = 4000
+	chunkBytes  = 12 << 20
 )
 
 // chunkWriter collects events as one insert command. Built by hand and sent as it is, it
@@ -30,6 +30,7 @@ type chunkWriter struct {
 	array   int    // where its array of documents begins
 	places  []int  // in the batch, of the event of each document
 	keys    arrayWriter
+	sums    int             // at most so many bytes has the completed batch
 	asks    map[string]bool // the types so far: whether they ask for aggregates
 
 	documents documentWriter
@@ -39,6 +40,7 @@ func (w *chunkWriter) reset(stored time.Time) {
 	w.batch, w.stored = bson.NewObjectID(), stored
 	w.places = w.places[:0]
 	w.keys.reset()
+	w.sums = 0
 	if w.asks == nil {
 		w.asks = make(map[string]bool)
 	}
@@ -57,7 +59,7 @@ var majority = bsoncore.BuildDocument(nil, bsoncore.AppendStringElement(nil, "w"
 // add appends the event at a place in the batch. full means that the chunk has no room
 // for it; an error, that MongoDB cannot hold it.
 func (w *chunkWriter) add(place int, e *event.Event, asks func(string) bool) (full bool, err error) {
-	if len(w.places) == chunkEvents || len(w.keys.b) > chunkKeyBytes {
+	if len(w.places) == chunkEvents || len(w.keys.b) > chunkBytes || w.sums > chunkBytes {
 		return true, nil
 	}
 	before := len(w.command)
@@ -73,10 +75,24 @@ func (w *chunkWriter) add(place int, e *event.Event, asks func(string) bool) (fu
 	w.command = b
 	w.places = append(w.places, place)
 	w.keys.addKey(e)
-	if _, ok := w.asks[e.Type()]; !ok {
-		w.asks[e.Type()] = asks(e.Type())
-	}
+	w.sum(e, asks)
 	return false, nil
+}
+
+// sum notes what an event adds to the completed batch at most: a counterDoc, and an
+// aggregateDoc in which a type can be three times as long (fieldName).
+func (w *chunkWriter) sum(e *event.Event, asks func(string) bool) {
+	const fixed = 256
+	typ := e.Type()
+	asked, ok := w.asks[typ]
+	if !ok {
+		asked = asks(typ)
+		w.asks[typ] = asked
+	}
+	w.sums += len(e.Tenant()) + len(typ) + fixed
+	if asked {
+		w.sums += len(e.ID()) + 2*(len(e.Source())+len(e.Subject())) + 4*len(typ) + fixed
+	}
 }
 
 // finish returns the command.

@@ -2,7 +2,6 @@ package mongostore
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -15,8 +14,6 @@ import (
 // Server error codes (mongo/base/error_codes.yml).
 const (
 	codeNamespaceExists     = 48
-	codeMaxTimeExpired      = 50
-	codeWriteConflict       = 112
 	codeSnapshotTooOld      = 239
 	codeSnapshotUnavailable = 246
 	codeDuplicateKey        = 11000
@@ -34,29 +31,40 @@ var rejections = map[int]string{
 	55:    "a field $ref, $id or $db that MongoDB does not take",
 	56:    "an empty field name that MongoDB does not take",
 	57:    "a field name with a dot that MongoDB does not take",
-	121:   "it does not pass the validator of the collection events",
-	10334: "its document is larger than MongoDB takes",
+	121:   "it does not pass the validator of the collection",
+	10334: tooLarge,
 	17280: "a key is too long for an index",
-	17419: "its document is larger than MongoDB takes",
-	17420: "its document is larger than MongoDB takes",
+	17419: tooLarge,
+	17420: tooLarge,
+}
+
+const tooLarge = "its document is larger than MongoDB takes"
+
+// rejected is the permanent fault of a document that the server refused with a code.
+func rejected(meaning string, code int, op string) error {
+	f := fault.New(fault.StoreRejected, "%s (code %d)", meaning, code)
+	f.Op = op
+	return f
 }
 
 // failed classifies an error of the driver. The contract's own errors pass unchanged.
 func failed(err error, op string) error {
-	if err == nil {
-		return nil
-	}
 	for _, known := range []error{store.ErrNotFound, store.ErrAmbiguous, store.ErrBadCursor} {
 		if errors.Is(err, known) {
 			return err
 		}
 	}
+	return fault.Wrap(readable(err), fault.StoreUnavailable, op)
+}
+
+// failedLease classifies an error of writing a lease, which has the event and the result.
+func failedLease(err error, op string) error {
 	for code, meaning := range rejections {
 		if hasCode(err, code) {
-			return &fault.Error{Kind: fault.Permanent, Reason: fault.StoreRejected, Op: op, Detail: fmt.Sprintf("%s (code %d)", meaning, code), Err: err}
+			return rejected(meaning, code, op)
 		}
 	}
-	return fault.Wrap(readable(err), fault.StoreUnavailable, op)
+	return failed(err, op)
 }
 
 func hasCode(err error, code int) bool {

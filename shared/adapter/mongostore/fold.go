@@ -3,6 +3,7 @@ package mongostore
 import (
 	"context"
 	"errors"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -17,6 +18,8 @@ const (
 	foldEvery = 64
 	// foldBytes of batches are folded at once; more wait for the next time.
 	foldBytes = 8 << 20
+	// foldTimeout bounds what a writer does for the others.
+	foldTimeout = 5 * time.Second
 )
 
 // errFolded: another process folds the same batches.
@@ -29,9 +32,9 @@ func (s *Store) foldSometimes(ctx context.Context) {
 	if s.completed.Add(1)%foldEvery != 1 {
 		return
 	}
-	if err := s.recover(ctx); err != nil {
-		return
-	}
+	ctx, cancel := context.WithTimeout(ctx, foldTimeout)
+	defer cancel()
+	_ = s.recover(ctx)
 	_ = s.fold(ctx)
 }
 

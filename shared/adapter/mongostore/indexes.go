@@ -9,6 +9,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/x/bsonx/bsoncore"
 )
 
 // Collections of the store.
@@ -147,15 +148,14 @@ func (x *index) check(have []existing) error {
 	return nil
 }
 
-// sameDocument compares what the server says with what was asked for, numbers as text:
-// the server may give an index direction as another number type.
+// sameDocument compares what the server says with what was asked for, as text: the server
+// may give a number another type.
 func sameDocument(have bson.Raw, want bson.D) bool {
+	if len(want) == 0 {
+		return have == nil
+	}
 	raw, err := bson.Marshal(want)
-	if err != nil {
-		return false
-	}
-	if have == nil {
-		return len(want) == 0
-	}
-	return string(appendJSON(nil, have[4:len(have)-1])) == string(appendJSON(nil, raw[4:len(raw)-1]))
+	return err == nil && have != nil && text(have) == text(raw)
 }
+
+func text(doc bson.Raw) string { return string(appendValue(nil, bsoncore.TypeEmbeddedDocument, doc)) }

@@ -134,6 +134,9 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
+// maxIdle is below the 350 s after which an AWS NAT gateway forgets a silent connection.
+const maxIdle = 4 * time.Minute
+
 func dial(o Options) (*mongo.Client, error) {
 	if err := checkUserInfo(o.URI); err != nil {
 		return nil, fmt.Errorf("the MongoDB connection string is not valid: %w", err)
@@ -142,6 +145,7 @@ func dial(o Options) (*mongo.Client, error) {
 	c := options.Client().
 		SetAppName("millrace").
 		SetMaxPoolSize(uint64(o.MaxConnections)).
+		SetMaxConnIdleTime(maxIdle).
 		ApplyURI(o.URI).
 		SetWriteConcern(writeconcern.Majority()).
 		SetReadConcern(readconcern.Local()).

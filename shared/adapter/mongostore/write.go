@@ -17,6 +17,8 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
+const opWrite = "store write"
+
 // Write implements store.Writer. The events go in the order of their keys, so that
 // writers with the same events meet them in the same order, in chunks of some thousand.
 // A chunk that fails leaves the others as they are.
@@ -36,7 +38,7 @@ func (s *Store) Write(ctx context.Context, events []event.Event) ([]store.Result
 	for len(todo) > 0 {
 		n, err := s.writeChunk(ctx, w, events, todo, results)
 		if err != nil {
-			err = failed(err, "store write")
+			err = failed(err, opWrite)
 			for _, place := range todo[:n] {
 				results[place] = store.Result{Err: err}
 			}
@@ -128,7 +130,7 @@ func (s *Store) fill(w *chunkWriter, events []event.Event, todo []int, known key
 	w.reset(s.now())
 	for i, place := range todo {
 		e := &events[place]
-		if known.has(e) {
+		if known.has(e.Key()) {
 			results[place].Duplicate = true
 			continue
 		}
@@ -156,11 +158,11 @@ func (s *Store) noteDuplicates(places []int, results []store.Result) {
 // keySet are keys as in _id.
 type keySet map[string]struct{}
 
-func (k keySet) has(e *event.Event) bool {
+func (k keySet) has(key event.Key) bool {
 	if len(k) == 0 {
 		return false
 	}
-	_, ok := k[keyOf(e.Key())]
+	_, ok := k[keyOf(key)]
 	return ok
 }
 
@@ -236,18 +238,12 @@ func resultOf(e *mongo.WriteError) store.Result {
 		if slices.Equal(fields, []string{"_id"}) {
 			return store.Result{Duplicate: true}
 		}
-		return store.Result{Err: rejected(fmt.Sprintf("another event has the same values in the unique index on %s", strings.Join(fields, ", ")), e.Code)}
+		return store.Result{Err: rejected(fmt.Sprintf("another event has the same values in the unique index on %s", strings.Join(fields, ", ")), e.Code, opWrite)}
 	}
 	if meaning, ok := rejections[e.Code]; ok {
-		return store.Result{Err: rejected(meaning, e.Code)}
+		return store.Result{Err: rejected(meaning, e.Code, opWrite)}
 	}
-	return store.Result{Err: failed(e, "store write")}
-}
-
-func rejected(meaning string, code int) error {
-	f := fault.New(fault.StoreRejected, "%s (code %d)", meaning, code)
-	f.Op = "store write"
-	return f
+	return store.Result{Err: failed(e, opWrite)}
 }
 
 // fieldNames of a document.

@@ -28,12 +28,14 @@ func listEachFilter(t *testing.T, open Opener) {
 		spec{ID: "5", Type: "com.github.push", Tenant: "acme", Subject: "repo/a", User: "kim", Time: at(0)},
 		spec{ID: "6", Received: at(5)},
 		spec{ID: "7", Tenant: "late"}, // stored at start, in the middle of the others
+		spec{ID: "8", Type: "a.b.c.d.e.f.g.h.i.j.k.l", Time: at(-1)},
+		spec{ID: "9", Type: "a.b.c.d.e.f.g.h.i.j.x.l", Time: at(-2)},
 	))
 	for _, test := range []struct {
 		f    store.Filter
 		want []string
 	}{
-		{store.Filter{}, []string{"6", "4", "3", "2", "1", "7", "5"}},
+		{store.Filter{}, []string{"6", "4", "3", "2", "1", "7", "5", "8", "9"}},
 		{store.Filter{Tenant: "acme"}, []string{"2", "1", "5"}},
 		{store.Filter{Tenant: "acm"}, nil},
 		{store.Filter{Type: "com.github.push"}, []string{"1", "5"}},
@@ -41,15 +43,19 @@ func listEachFilter(t *testing.T, open Opener) {
 		{store.Filter{Type: "com.*"}, []string{"4", "3", "2", "1", "5"}},
 		{store.Filter{Type: "com.github.issues.*"}, []string{"2"}},
 		{store.Filter{Type: "com.git.*"}, nil},
+		{store.Filter{Type: "a.b.c.d.e.f.g.h.i.j.*"}, []string{"8", "9"}},
+		{store.Filter{Type: "a.b.c.d.e.f.g.h.i.j.k.*"}, []string{"8"}},
 		{store.Filter{Type: "com.github.push.*"}, nil},
 		{store.Filter{Subject: "repo/a"}, []string{"3", "1", "5"}},
 		{store.Filter{User: "kim"}, []string{"4", "1", "5"}},
 		{store.Filter{Source: "/else"}, []string{"4"}},
-		{store.Filter{Status: store.Completed}, []string{"6", "4", "3", "2", "1", "7", "5"}},
+		{store.Filter{Status: store.Completed}, []string{"6", "4", "3", "2", "1", "7", "5", "8", "9"}},
 		{store.Filter{Status: store.Failed}, nil},
 		{store.Filter{From: at(2), To: at(4)}, []string{"3", "2"}},
 		{store.Filter{From: at(4)}, []string{"6", "4"}},
-		{store.Filter{To: at(1)}, []string{"7", "5"}},
+		{store.Filter{To: at(1)}, []string{"7", "5", "8", "9"}},
+		{store.Filter{From: at(-2), To: at(5)}, []string{"4", "3", "2", "1", "7", "5", "8", "9"}},
+		{store.Filter{From: at(-1), To: at(6)}, []string{"6", "4", "3", "2", "1", "7", "5", "8"}},
 		{store.Filter{From: at(4), To: at(2)}, nil},
 		{store.Filter{Tenant: "acme", User: "kim", Subject: "repo/a", From: at(1)}, []string{"1"}},
 		{store.Filter{Tenant: "acme", User: "kim", Subject: "repo/b"}, nil},

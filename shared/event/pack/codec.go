@@ -16,15 +16,15 @@ import (
 // without goroutines of their own: one call is one pack.
 var (
 	zstdEncoders = sync.Pool{New: func() any {
-		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+		e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithSingleSegment(true)) // else a frame below 256 bytes does not say its size
 		if err != nil {
 			panic(err) // the options are constants
 		}
 		return e
 	}}
 	zstdDecoders = sync.Pool{New: func() any {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
-			zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(8<<20)) // the encoder's window is 4 MB
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true))
 		if err != nil {
 			panic(err) // the options are constants
 		}
@@ -48,7 +48,7 @@ func decompress(encoding string, src []byte, limit int) ([]byte, error) {
 	switch {
 	case err != nil:
 		return nil, badPack(err, encoding)
-	case n > uint64(limit):
+	case n > uint64(max(limit, 0)):
 		return nil, fault.New(fault.PackBomb, "%d bytes compressed to %d, the limit is %d", n, len(src), limit)
 	}
 	dst := make([]byte, 0, n)

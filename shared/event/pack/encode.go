@@ -62,18 +62,18 @@ func tuneOf(encoding string) tune {
 	return tune{1, 0}
 }
 
-// next makes the pack that begins with the first event not yet packed.
+// next makes the pack that begins with the first event not yet packed. The events tried
+// only ever become more until a body is too large, and from then on fewer: it ends.
 func (p *packer) next() Pack {
-	end, tries := p.reach(p.first+1), 0
-	for {
+	end, shrunk := p.reach(p.first+1), false
+	for tries := 1; ; tries++ {
 		b := p.try(end)
 		p.ratio = float64(b.size) / float64(len(b.plain))
-		tries++
-		switch {
-		case b.size > p.target && end > p.first+1:
-			end = min(p.reach(p.first+1), end-1)
+		if b.size > p.target && end > p.first+1 {
+			end, shrunk = min(p.reach(p.first+1), end-1), true
 			continue
-		case b.size < p.part(halfFull), tries == 1 && b.size < p.part(p.tune.enough):
+		}
+		if !shrunk && (b.size < p.part(halfFull) || tries == 1 && b.size < p.part(p.tune.enough)) {
 			if further := p.reach(end); further > end {
 				end = further
 				continue

@@ -33,8 +33,8 @@ func checkConfig(name string, c queue.Config) (queue.Config, error) {
 	switch {
 	case !queueName.MatchString(name):
 		return c, errors.New("a name has 1 to 80 letters, digits, hyphens and underscores")
-	case c.Visibility < 0 || c.Visibility > queue.MaxVisibility:
-		return c, fmt.Errorf("visibility timeout %v is not in 0 to %v", c.Visibility, queue.MaxVisibility)
+	case c.Visibility < time.Microsecond || c.Visibility > queue.MaxVisibility:
+		return c, fmt.Errorf("visibility timeout %v is not in 1µs to %v", c.Visibility, queue.MaxVisibility)
 	case c.Delay < 0 || c.Delay > queue.MaxDelay:
 		return c, fmt.Errorf("delay %v is not in 0 to %v", c.Delay, queue.MaxDelay)
 	case c.Retention < minRetention || c.Retention > maxRetention:

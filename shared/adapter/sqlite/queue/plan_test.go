@@ -29,6 +29,7 @@ func TestQueriesUseAnIndex(t *testing.T) {
 		countHidden:   visible,
 		countHomeless: visible,
 		oldestSent:    sent,
+		selectAfter:   sent,
 		"SELECT seq FROM message WHERE queue = ? AND sent <= ? LIMIT ?": sent,
 		"DELETE FROM message WHERE seq = ?":                             key,
 		"DELETE FROM content WHERE seq = ?":                             key,

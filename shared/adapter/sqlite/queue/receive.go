@@ -87,7 +87,11 @@ func (q *Queue) tryReceive(ctx context.Context, o queue.ReceiveOptions) (msgs []
 	if now := q.b.nowMicros(); first > now {
 		return nil, time.Duration(first-now) * time.Microsecond, nil
 	}
-	t := taking{queue: q.id, max: o.Max, visibility: o.Visibility.Microseconds()}
+	t := taking{queue: q.id, max: o.Max}
+	if o.Visibility > 0 {
+		// At least a microsecond: a message must not be taken twice by one Receive.
+		t.visibility = max(o.Visibility.Microseconds(), 1)
+	}
 	if err := q.b.db.Write(ctx, func(conn *sqlite.Conn) error { return t.run(conn, q.b.nowMicros()) }); err != nil {
 		return nil, 0, err
 	}
@@ -188,9 +192,8 @@ func (t *taking) take(conn *sqlite.Conn, h head, now int64) error {
 	if h.firstReceive == 0 {
 		h.firstReceive = now
 	}
-	// At least a microsecond: a message must not be taken twice by one Receive.
 	if _, err := exec(conn, "UPDATE message SET visible = ?, receives = ?, first_receive = ? WHERE seq = ?",
-		now+max(t.visibility, 1), h.receives, h.firstReceive, h.seq); err != nil {
+		now+t.visibility, h.receives, h.firstReceive, h.seq); err != nil {
 		return err
 	}
 	m := h.received()

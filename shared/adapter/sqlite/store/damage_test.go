@@ -138,9 +138,10 @@ func readDamaged(t *testing.T, path string, want map[event.Key]string) (noticed 
 func TestUnavailable(t *testing.T) {
 	s := openTest(t, Options{})
 	writeAll(t, s, numbered(t, 0, 10))
+	ofNew := mustParse(t, `{"specversion":"1.0","id":"1","source":"/new","type":"a"}`)
 	refused := func(ctx context.Context, why error) {
 		t.Helper()
-		results, err := s.Write(ctx, numbered(t, 10, 1000))
+		results, err := s.Write(ctx, append([]event.Event{ofNew}, numbered(t, 10, 1000)...))
 		if results != nil || fault.KindOf(err) != fault.Transient || fault.ReasonOf(err) != fault.StoreUnavailable || !errors.Is(err, why) {
 			t.Errorf("Write: %d results, %v; want a transient %s because of: %v", len(results), err, fault.StoreUnavailable, why)
 		}
@@ -169,7 +170,13 @@ func TestUnavailable(t *testing.T) {
 	setMaxPages(t, s, 1) // SQLite takes the file's size instead: not a page more
 	refused(t.Context(), db.ErrFull)
 	setMaxPages(t, s, 1<<20)
-	writeAll(t, s, numbered(t, 0, 1000))
+	// The number of the source that the refused batch began with has gone to another.
+	writeAll(t, s, []event.Event{mustParse(t, `{"specversion":"1.0","id":"1","source":"/other","type":"a"}`)})
+	results, err := s.Write(t.Context(), []event.Event{ofNew})
+	if err != nil || results[0].Duplicate {
+		t.Errorf("an event of a refused batch, again: %+v, %v", results, err)
+	}
+	writeAll(t, s, numbered(t, 0, 998))
 	if n, err := s.Count(t.Context(), store.Filter{}); err != nil || n != 1000 {
 		t.Errorf("%d events stored after the disk had room again, %v; want 1000", n, err)
 	}

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-pipeline/millrace/shared/embedded"
+	"github.com/millrace-pipeline/millrace/shared/fault"
+	"github.com/millrace-pipeline/millrace/shared/redrive"
+)
+
+type dlqRedriveOptions struct {
+	stage   string
+	reasons []string
+	passing bool
+	limit   int
+	rate    float64
+	execute bool
+}
+
+func newDLQRedrive(e env, g *globalOptions) *cobra.Command {
+	var o dlqRedriveOptions
+	c := &cobra.Command{
+		Use:   "redrive",
+		Short: "Send dead letters back to the stage they failed in",
+		Long: "Send the dead letters that the flags select back to the stage they failed in, to be tried again with all attempts. " +
+			"First remove what made them fail: `millrace dlq list` says what.\n\n" +
+			"Without --execute it only counts what it would do. A dead letter that has come back too often " +
+			"(setting MILLRACE_MAX_REDRIVES) goes to the quarantine instead. What is in the quarantine stays there.\n\n" +
+			"With --json: {\"executed\", \"redriven\", \"quarantined\", \"left\", \"failed\", \"byReason\"}.",
+		Example: "  millrace dlq redrive\n" +
+			"  millrace dlq redrive --stage persist --reason store_unavailable --execute\n" +
+			"  millrace dlq redrive --passing --max 1000 --rate 100 --execute",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runDLQRedrive(c.Context(), e, g, o) },
+	}
+	c.Flags().StringVar(&o.stage, "stage", "", "those that failed in this `stage`: "+strings.Join(stageNames(), ", "))
+	c.Flags().StringSliceVar(&o.reasons, "reason", nil, "those with one of these `reasons`, separated by commas")
+	c.Flags().BoolVar(&o.passing, "passing", false, "those whose reason can pass by itself")
+	c.Flags().IntVar(&o.limit, "max", 0, "at most `N`")
+	c.Flags().Float64Var(&o.rate, "rate", 0, "at most `N` a second")
+	c.Flags().BoolVar(&o.execute, "execute", false, "do it")
+	complete(c, "stage", stageNames())
+	complete(c, "reason", reasonNames())
+	return c
+}
+
+func (o *dlqRedriveOptions) request() (redrive.Request, error) {
+	q := redrive.Request{Stage: o.stage, Passing: o.passing, Max: o.limit, Rate: o.rate, DryRun: !o.execute}
+	if o.stage != "" {
+		if err := oneOf("--stage", o.stage, stageNames()); err != nil {
+			return q, err
+		}
+	}
+	for _, r := range o.reasons {
+		if err := oneOf("--reason", r, reasonNames()); err != nil {
+			return q, err
+		}
+		q.Reasons = append(q.Reasons, fault.Reason(r))
+	}
+	if o.limit < 0 || o.rate < 0 {
+		return q, usageError("--max and --rate must not be negative")
+	}
+	return q, nil
+}
+
+func runDLQRedrive(ctx context.Context, e env, g *globalOptions, o dlqRedriveOptions) error {
+	q, err := o.request()
+	if err != nil {
+		return err
+	}
+	t := newTarget(e, g)
+	defer t.close()
+	engine, err := t.redriver(ctx, e.now)
+	if err != nil {
+		return err
+	}
+	r, runErr := engine.Run(ctx, q)
+	if g.json {
+		err = writeJSON(e.stdout, struct {
+			Executed bool `json:"executed"`
+			redrive.Result
+		}{o.execute, r})
+	} else {
+		err = writeRedrive(e.stdout, o.execute, &r)
+	}
+	switch {
+	case runErr != nil:
+		return runErr
+	case err != nil:
+		return err
+	case r.Failed > 0:
+		return fmt.Errorf("%s could not be sent and stay where they are: try again", count(r.Failed, "dead letter"))
+	}
+	if _, err := t.running(); o.execute && r.Redriven > 0 && errors.Is(err, embedded.ErrNotRunning) {
+		fmt.Fprintf(e.stderr, "nothing is running in %s: they wait in their queues for `millrace run`\n", g.data)
+	}
+	return nil
+}
+
+// writeRedrive says what was done, or would be.
+func writeRedrive(w io.Writer, executed bool, r *redrive.Result) error {
+	var b bytes.Buffer
+	send, move := "sent", "moved"
+	if !executed {
+		send, move = "would send", "would move"
+	}
+	if r.Redriven+r.Quarantined+r.Failed == 0 {
+		b.WriteString("nothing to redrive\n")
+	}
+	if r.Redriven > 0 {
+		fmt.Fprintf(&b, "%s %s back\n", send, count(r.Redriven, "dead letter"))
+	}
+	if r.Quarantined > 0 {
+		fmt.Fprintf(&b, "%s %s to the quarantine: they have come back too often\n", move, count(r.Quarantined, "dead letter"))
+	}
+	reasons := slices.SortedFunc(maps.Keys(r.ByReason), func(x, y fault.Reason) int {
+		return cmp.Or(cmp.Compare(r.ByReason[y], r.ByReason[x]), cmp.Compare(x, y))
+	})
+	for _, reason := range reasons {
+		fmt.Fprintf(&b, "%8s  %s\n", number(r.ByReason[reason]), reason)
+	}
+	if r.Left > 0 {
+		fmt.Fprintf(&b, "%s not chosen\n", count(r.Left, "dead letter"))
+	}
+	if !executed && r.Redriven+r.Quarantined > 0 {
+		b.WriteString("\nNothing was done yet: add --execute to do it.\n")
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

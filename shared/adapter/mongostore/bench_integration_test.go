@@ -1,0 +1,148 @@
+//go:build integration && linux
+
+package mongostore
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"github.com/millrace-pipeline/millrace/localstack/harness"
+	"github.com/millrace-pipeline/millrace/shared/event"
+	"github.com/millrace-pipeline/millrace/shared/event/eventtest"
+)
+
+const (
+	benchBatch   = 2000
+	benchWriters = 2
+)
+
+// BenchmarkWrite is the cost of one new event, written in batches by two writers: wall
+// time (ns/op), and the CPU time of this process and of mongod. The indexes and the
+// bookkeeping of counters are left out one by one to see what each costs.
+func BenchmarkWrite(b *testing.B) {
+	for _, size := range []int{550, 1100} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) { benchmarkWrite(b, size, nil) })
+	}
+	for _, x := range indexes {
+		if x.collection == collEvents {
+			b.Run("1100B/without-"+x.name(), func(b *testing.B) {
+				benchmarkWrite(b, 1100, func(tb testing.TB, s *Store) { dropIndexes(tb, s, x.name()) })
+			})
+		}
+	}
+	b.Run("1100B/without-indexes", func(b *testing.B) {
+		benchmarkWrite(b, 1100, func(tb testing.TB, s *Store) {
+			for _, x := range indexes {
+				if x.collection == collEvents {
+					dropIndexes(tb, s, x.name())
+				}
+			}
+		})
+	})
+}
+
+func dropIndexes(tb testing.TB, s *Store, name string) {
+	tb.Helper()
+	if err := s.collection(collEvents).Indexes().DropOne(context.Background(), name); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func benchStore(b *testing.B) *Store {
+	b.Helper()
+	uri := harness.Mongo(b)
+	o := Options{URI: uri, Database: harness.Database(b, uri)}
+	if err := Init(b.Context(), o); err != nil {
+		b.Fatal(err)
+	}
+	s, err := Open(b.Context(), o)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func benchmarkWrite(b *testing.B, size int, prepare func(testing.TB, *Store)) {
+	s := benchStore(b)
+	if prepare != nil {
+		prepare(b, s)
+	}
+	server := mongodPID(b, s)
+	batches := make(chan []event.Event, b.N/benchBatch+1)
+	events := parseAll(b, eventtest.JSON(1, b.N, size))
+	for len(events) > 0 {
+		n := min(len(events), benchBatch)
+		batches <- events[:n]
+		events = events[n:]
+	}
+	close(batches)
+	client, mongod := selfCPU(b), processCPU(b, server)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for range benchWriters {
+		wg.Go(func() {
+			for batch := range batches {
+				if _, err := s.Write(b.Context(), batch); err != nil {
+					b.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(selfCPU(b)-client)/float64(b.N), "client-cpu-ns/op")
+	b.ReportMetric(float64(processCPU(b, server)-mongod)/float64(b.N), "mongod-cpu-ns/op")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+func mongodPID(b *testing.B, s *Store) int {
+	b.Helper()
+	var status struct {
+		PID int `bson:"pid"`
+	}
+	if err := s.client.Database("admin").RunCommand(b.Context(), bson.D{{Key: "serverStatus", Value: 1}}).Decode(&status); err != nil {
+		b.Fatal(err)
+	}
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", status.PID)); err != nil || !strings.HasPrefix(string(name), "mongod") {
+		b.Skip("mongod runs on another machine: its CPU time is not known")
+	}
+	return status.PID
+}
+
+func selfCPU(tb testing.TB) time.Duration {
+	tb.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// processCPU is the CPU time that a process has used, in steps of 10 ms (proc(5), stat).
+func processCPU(tb testing.TB, pid int) time.Duration {
+	tb.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	var ticks int64
+	for _, f := range fields[11:13] { // utime, stime
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
