@@ -9,3 +9,8 @@ import "embed"
 //
 //go:embed */schema-v*.json
 var Schemas embed.FS
+
+// Flights are the flights of 1 January 2013, NDJSON in gzip.
+//
+//go:embed flights/2013-01-01.ndjson.gz
+var Flights []byte

@@ -37,7 +37,7 @@ func newRoot(e env) *cobra.Command {
 			"  millrace status\n" +
 			"  millrace dlq list",
 	},
-		newRun(e, g), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newVersion(e, g))
+		newRun(e, g), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newBench(e, g), newVersion(e, g))
 	root.PersistentFlags().StringVar(&g.data, "data", dataDefault, "data `directory` of the pipeline on this machine")
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "write JSON, for programs")
 	root.SilenceErrors = true

@@ -91,10 +91,10 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case o.pollers < 1 || o.pollers > 16:
-		return usageError("--pollers is %d: it must be 1 to 16", o.pollers)
-	case o.demo != "" && o.kafka != "":
+	if err := checkPollers(o.pollers); err != nil {
+		return err
+	}
+	if o.demo != "" && o.kafka != "" {
 		return usageError("--demo sends events: it is for the pipeline's own Kafka, not for --kafka")
 	}
 	settings, err := spec.Load(e.environ)
@@ -130,6 +130,13 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 		err = p.Wait(ctx)
 	}
 	return errors.Join(err, p.Close())
+}
+
+func checkPollers(n int) error {
+	if n < 1 || n > 16 {
+		return usageError("--pollers is %d: it must be 1 to 16", n)
+	}
+	return nil
 }
 
 // runLog writes to standard error: warnings and errors, unless the setting asks for

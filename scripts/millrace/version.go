@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -29,7 +30,7 @@ type versionInfo struct {
 func runVersion(e env, g *globalOptions) error {
 	v := versionInfo{Version: "unknown", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		v.Version = info.Main.Version
+		v.Version = strings.Trim(info.Main.Version, "()") // (devel) when built without version control
 		for _, s := range info.Settings {
 			switch s.Key {
 			case "vcs.revision":

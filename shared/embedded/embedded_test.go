@@ -185,7 +185,7 @@ func TestHealth(t *testing.T) {
 		}
 		b, _ := io.ReadAll(res.Body)
 		res.Body.Close()
-		if res.StatusCode != 200 || !strings.Contains(string(b), want) {
+		if res.StatusCode != http.StatusOK || !strings.Contains(string(b), want) {
 			t.Errorf("%s: %d %s", path, res.StatusCode, b)
 		}
 	}

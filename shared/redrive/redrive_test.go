@@ -209,7 +209,7 @@ func TestFilters(t *testing.T) {
 	if d := time.Since(start); d < 120*time.Millisecond {
 		t.Errorf("13 at 100 a second in %s", d)
 	}
-	for _, q := range []redrive.Request{{Stage: "proces"}, {Reasons: []fault.Reason{"nope"}}, {Max: -1}, {Rate: -1}} {
+	for _, q := range []redrive.Request{{Stage: "nope"}, {Reasons: []fault.Reason{"nope"}}, {Max: -1}, {Rate: -1}} {
 		if _, err := e.Run(t.Context(), q); err == nil {
 			t.Errorf("%+v is accepted", q)
 		}

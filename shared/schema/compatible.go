@@ -121,7 +121,8 @@ func (c *comparison) types(path string, old, now map[string]any) {
 		return
 	}
 	for _, t := range before {
-		if !slices.Contains(after, t) && !(t == "integer" && slices.Contains(after, "number")) {
+		widened := t == "integer" && slices.Contains(after, "number")
+		if !slices.Contains(after, t) && !widened {
 			c.problem(path+"/type", "%s was valid and is not any more", t)
 		}
 	}

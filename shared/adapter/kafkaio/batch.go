@@ -18,6 +18,7 @@ type share struct {
 	records []*kgo.Record
 	done    int  // how many of them, from the first on, the handler is done with
 	whole   bool // the batch failed as a whole
+	putOut  bool // the group refused the commit
 }
 
 // judge sets what is done of each share. It returns the reason why the batch counts as
@@ -79,11 +80,9 @@ func (b *batch) offsets() map[string]map[int32]kgo.EpochOffset {
 	return offsets
 }
 
-// undo makes undone what is done of some partitions.
-func (b *batch) undo(of func(*partition) bool) {
+// putOut undoes all that is done: it could not be committed.
+func (b *batch) putOut() {
 	for i := range b.parts {
-		if of(b.parts[i].p) {
-			b.parts[i].done = 0
-		}
+		b.parts[i].done, b.parts[i].putOut = 0, true
 	}
 }

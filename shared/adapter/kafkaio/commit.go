@@ -37,7 +37,7 @@ func (s *Source) commit(ctx context.Context, b *batch) {
 		}
 		if putOut(err) || !stopping.IsZero() && s.o.Now().Sub(stopping) > drainCommits {
 			s.o.Log.Warn("Kafka offsets are not committed; the records come again", "error", err)
-			b.undo(func(*partition) bool { return true })
+			b.putOut()
 			return
 		}
 		s.o.Log.Warn("Kafka offsets are not committed yet", "error", err)
@@ -74,5 +74,9 @@ func (s *Source) tryCommit(ctx context.Context, offsets map[string]map[int32]kgo
 func (s *scheduler) dropLost(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b.undo(func(p *partition) bool { return p.lost })
+	for i := range b.parts {
+		if b.parts[i].p.lost {
+			b.parts[i].done = 0
+		}
+	}
 }

@@ -120,6 +120,9 @@ func appendQuoted(dst, s []byte) []byte {
 	}
 }
 
+// mustEscape says which characters do not stand in a JSON string as they are.
+func mustEscape(c byte) bool { return c < ' ' || c == '"' || c == '\\' }
+
 func appendEscaped(dst []byte, c byte) []byte {
 	const hex = "0123456789abcdef"
 	switch c {

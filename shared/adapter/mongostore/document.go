@@ -1,7 +1,6 @@
 package mongostore
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -39,9 +38,8 @@ func parseKey(s string) event.Key {
 
 // documentWriter appends events as documents. It can be used again.
 type documentWriter struct {
-	enc     encoder
-	editor  editor
-	compact []byte // scratch
+	enc            encoder
+	compact, edits []byte // scratch
 }
 
 // append appends the document of an event: its own fields in their order, between the
@@ -60,7 +58,9 @@ func (w *documentWriter) append(dst []byte, e *event.Event, stored time.Time, ba
 		own := len(dst)
 		w.enc.src, w.enc.dst, w.enc.end, w.enc.depth = e.JSON(), dst, start+maxDocument, 0
 		w.enc.event(withData)
-		dst = w.appendEdits(w.enc.dst, own, e.JSON())
+		if dst = w.enc.dst; !w.enc.exact {
+			dst = w.appendEdits(dst, own, e.JSON())
+		}
 		dst = append(dst, 0)
 		size := len(dst) - start
 		if size <= maxDocument {
@@ -72,13 +72,11 @@ func (w *documentWriter) append(dst []byte, e *event.Event, stored time.Time, ba
 	return dst[:start], err
 }
 
-// appendEdits appends the field _edits where the fields from own on do not give back json.
+// appendEdits appends the field _edits, for the fields from own on.
 func (w *documentWriter) appendEdits(dst []byte, own int, json []byte) []byte {
 	w.compact = appendJSON(w.compact[:0], dst[own:])
-	if bytes.Equal(w.compact, json) {
-		return dst
-	}
-	return bsoncore.AppendBinaryElement(dst, fieldEdits, binaryGeneric, w.editor.make(w.compact, json))
+	w.edits = appendEdits(w.edits[:0], w.compact, json)
+	return bsoncore.AppendBinaryElement(dst, fieldEdits, binaryGeneric, w.edits)
 }
 
 func appendKeyElement(dst []byte, name string, e *event.Event) []byte {

@@ -21,21 +21,14 @@ const checksumSize = 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// editor makes edits. It can be used again.
-type editor struct {
-	edits, check []byte
-}
-
-// make returns what makes want of the compact JSON have; it lasts until the next call.
-func (d *editor) make(have, want []byte) []byte {
-	var ok bool
-	d.edits = appendTokenEdits(d.edits[:0], have, want)
-	d.check, ok = applyEdits(d.check[:0], have, d.edits)
-	if !ok || !bytes.Equal(d.check, want) || len(d.edits) > len(want) {
-		d.edits = appendEdit(d.edits[:0], 0, len(have), want) // all of it
+// appendEdits appends what makes want of the compact JSON have.
+func appendEdits(dst, have, want []byte) []byte {
+	start := len(dst)
+	dst, ok := appendTokenEdits(dst, have, want)
+	if !ok || len(dst)-start > len(want) {
+		dst = appendEdit(dst[:start], 0, len(have), want) // all of it
 	}
-	d.edits = binary.LittleEndian.AppendUint32(d.edits, crc32.Checksum(want, castagnoli))
-	return d.edits
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(want, castagnoli))
 }
 
 func appendEdit(dst []byte, keep, drop int, put []byte) []byte {
@@ -45,9 +38,9 @@ func appendEdit(dst []byte, keep, drop int, put []byte) []byte {
 	return append(dst, put...)
 }
 
-// appendTokenEdits compares two JSON texts token by token. They are taken to have the
-// same tokens in different spelling; where they have not, the edits are wrong.
-func appendTokenEdits(dst, have, want []byte) []byte {
+// appendTokenEdits compares two JSON texts token by token; ok is false when one has more
+// tokens than the other.
+func appendTokenEdits(dst, have, want []byte) (edits []byte, ok bool) {
 	kept, j := 0, 0 // have up to kept is accounted for
 	for i := 0; i < len(have); {
 		end := tokenEnd(have, i)
@@ -57,7 +50,7 @@ func appendTokenEdits(dst, have, want []byte) []byte {
 		}
 		token := space(want, j)
 		if token == len(want) {
-			break
+			return dst, false
 		}
 		next := tokenEnd(want, token)
 		if bytes.Equal(have[i:end], want[token:next]) {
@@ -69,7 +62,7 @@ func appendTokenEdits(dst, have, want []byte) []byte {
 		}
 		i, j = end, next
 	}
-	return dst
+	return dst, j == len(want)
 }
 
 // applyEdits appends what edits (without their checksum) make of have; ok is false when

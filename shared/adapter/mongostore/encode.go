@@ -26,6 +26,7 @@ type encoder struct {
 	dst   []byte
 	end   int // data that would let dst grow beyond is unfit
 	depth int
+	exact bool   // so far appendJSON gives src back
 	names []span // of dst: the names so far of the objects that are open
 	nul   bool   // a name has NUL, with which BSON ends names
 	text  []byte // scratch
@@ -33,37 +34,51 @@ type encoder struct {
 
 type span struct{ from, to int }
 
-// event appends the event's members. fit is false when MongoDB cannot hold its data,
-// which is then left out: an object with a name twice, NUL in a name, more levels than
-// maxDepth, or more bytes than fit.
-func (c *encoder) event(withData bool) (fit bool) {
-	fit = withData
-	for i := space(c.src, 1); c.src[i] != '}'; i = space(c.src, i) {
-		i = comma(c.src, i)
+// event appends the event's members. Data that MongoDB cannot hold is left out: an object
+// with a name twice, NUL in a name, more levels than maxDepth, or more bytes than fit.
+func (c *encoder) event(withData bool) {
+	c.exact = true
+	for i := c.space(1); c.src[i] != '}'; i = c.space(i) {
+		i = c.comma(i)
 		at := len(c.dst)
 		name, value := c.name(i)
 		switch string(name) {
 		case "data_base64":
 			i = c.base64(value, at)
 		case "data":
-			i, fit = c.data(value, at, fit)
+			i = c.data(value, at, withData)
 		default:
 			i, _ = c.value(value, at)
 		}
 	}
-	return fit
 }
 
 // data appends the value of data, or takes its name back.
-func (c *encoder) data(i, at int, wanted bool) (end int, fit bool) {
+func (c *encoder) data(i, at int, wanted bool) (end int) {
 	if wanted {
 		c.depth, c.names, c.nul = 1, c.names[:0], false
-		if end, fit = c.value(i, at); fit {
-			return end, true
+		if end, fit := c.value(i, at); fit {
+			return end
 		}
 	}
 	c.dst = c.dst[:at]
-	return skipValue(c.src, i), false
+	c.exact = false
+	return skipValue(c.src, i)
+}
+
+// space skips white space, which appendJSON does not write.
+func (c *encoder) space(i int) int {
+	end := space(c.src, i)
+	c.exact = c.exact && end == i
+	return end
+}
+
+// comma skips a comma and the white space behind it.
+func (c *encoder) comma(i int) int {
+	if c.src[i] == ',' {
+		return c.space(i + 1)
+	}
+	return i
 }
 
 // name begins a field with the name at src[i]; its type is written when its value is.
@@ -76,7 +91,7 @@ func (c *encoder) name(i int) (name []byte, value int) {
 		c.nul = c.nul || bytes.IndexByte(name, 0) >= 0
 	}
 	c.dst = append(c.dst, 0)
-	return name, space(c.src, space(c.src, end)+1) // over the colon
+	return name, c.space(c.space(end) + 1) // over the colon
 }
 
 // value appends the value at src[i] of the field that begins at dst[at].
@@ -100,10 +115,19 @@ func (c *encoder) value(i, at int) (end int, fit bool) {
 		return i + len("null"), true
 	default:
 		end = numberEnd(c.src, i)
-		var t bsoncore.Type
-		c.dst, t = appendNumber(c.dst, c.src[i:end])
-		c.dst[at] = byte(t)
+		c.number(c.src[i:end], at)
 		return end, true
+	}
+}
+
+func (c *encoder) number(s []byte, at int) {
+	start := len(c.dst)
+	var t bsoncore.Type
+	c.dst, t = appendNumber(c.dst, s)
+	c.dst[at] = byte(t)
+	if t != bsoncore.TypeInt32 && t != bsoncore.TypeInt64 { // these have only one spelling
+		c.text = appendValue(c.text[:0], t, c.dst[start:])
+		c.exact = c.exact && bytes.Equal(c.text, s)
 	}
 }
 
@@ -130,8 +154,8 @@ func (c *encoder) nested(i, at int) (end int, fit bool) {
 
 func (c *encoder) object(i int) (end int, fit bool) {
 	seen := nameSet{first: len(c.names)}
-	for i = space(c.src, i); c.src[i] != '}'; i = space(c.src, i) {
-		i = comma(c.src, i)
+	for i = c.space(i); c.src[i] != '}'; i = c.space(i) {
+		i = c.comma(i)
 		at := len(c.dst)
 		name, value := c.name(i)
 		if c.nul || !c.unique(&seen, span{at + 1, at + 1 + len(name)}) {
@@ -146,16 +170,16 @@ func (c *encoder) object(i int) (end int, fit bool) {
 }
 
 func (c *encoder) array(i int) (end int, fit bool) {
-	i = space(c.src, i)
+	i = c.space(i)
 	for n := int64(0); c.src[i] != ']'; n++ {
-		i = comma(c.src, i)
+		i = c.comma(i)
 		at := len(c.dst)
 		c.dst = append(c.dst, 0)
 		c.dst = append(strconv.AppendInt(c.dst, n, 10), 0)
 		if i, fit = c.value(i, at); !fit || len(c.dst) > c.end {
 			return i, false
 		}
-		i = space(c.src, i)
+		i = c.space(i)
 	}
 	return i, true
 }
@@ -179,7 +203,10 @@ func (c *encoder) unquote(i int) (end int) {
 		if c.src[i] == '"' {
 			return i + 1
 		}
+		from := len(c.dst)
 		c.dst, n = appendUnescaped(c.dst, c.src[i:])
+		var compact [6]byte
+		c.exact = c.exact && mustEscape(c.dst[from]) && bytes.Equal(c.src[i:i+n], appendEscaped(compact[:0], c.dst[from]))
 		i += n
 	}
 }
@@ -199,6 +226,8 @@ func (c *encoder) base64(i, at int) (end int) {
 	c.dst = append(c.dst, 0, 0, 0, 0, binaryGeneric)
 	c.dst, _ = base64.StdEncoding.AppendDecode(c.dst, c.text) // event.Parse has checked it
 	binary.LittleEndian.PutUint32(c.dst[start:], uint32(len(c.dst)-start-5))
+	compact := base64.StdEncoding.AppendEncode(nil, c.dst[start+5:])
+	c.exact = c.exact && bytes.Equal(c.text, compact)
 	return end
 }
 

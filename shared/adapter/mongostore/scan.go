@@ -55,7 +55,7 @@ func unescapedLen(b []byte) int {
 			return i + bits.TrailingZeros64(m)>>3
 		}
 	}
-	for i < len(b) && b[i] != '"' && b[i] != '\\' && b[i] >= ' ' {
+	for i < len(b) && !mustEscape(b[i]) {
 		i++
 	}
 	return i
