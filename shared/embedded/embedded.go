@@ -189,7 +189,7 @@ func (p *Pipeline) parts() *function.Parts {
 		Handlers: p.o.Handlers,
 		Leases:   p.data.Events,
 		Store:    p.data.Events,
-		Broker:   p.data.Queues,
+		Queues:   p.data.Queues,
 		Observe:  p.observe,
 		Now:      p.o.Now,
 	}

@@ -50,7 +50,10 @@ type Event struct {
 // span is a part of Event.raw, or of Event.decoded when off has inDecoded.
 type span struct{ off, n uint32 }
 
-const inDecoded = 1 << 31
+const (
+	inDecoded = 1 << 31
+	maxBytes  = 1 << 30 // of what Parse reads: spans reach that far, and Stamp has room
+)
 
 const (
 	receivedMember = 1 << iota // raw has a member receivedtime, if only null

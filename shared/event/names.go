@@ -88,10 +88,3 @@ func (s *names) add(name []byte) bool {
 	s.many[v] = struct{}{}
 	return true
 }
-
-var base64Digits = func() (t [256]bool) {
-	for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/" {
-		t[c] = true
-	}
-	return t
-}()

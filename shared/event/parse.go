@@ -1,11 +1,6 @@
 package event
 
 import (
-	"bytes"
-	"encoding/base64"
-	"fmt"
-	"slices"
-
 	"github.com/millrace-pipeline/millrace/shared/fault"
 )
 
@@ -52,8 +47,8 @@ func parseAt(b []byte, i int, e *Event) (end int, rule, err *fault.Error) {
 		}
 		return end, fault.New(fault.NotCloudEvent, "not a JSON object"), nil
 	}
-	if uint64(len(b)-i) >= inDecoded {
-		return i, nil, fault.New(fault.TooLarge, "%d bytes", len(b)-i)
+	if len(b)-i > maxBytes {
+		return i, nil, fault.New(fault.TooLarge, "%d bytes, the limit is %d", len(b)-i, maxBytes)
 	}
 	p := parser{b: b[i:]}
 	n, ok := p.object()
@@ -212,7 +207,7 @@ func (p *parser) decode(s, value []byte, c class, index, start int) span {
 
 // attribute checks the value of a string attribute and notes where it is.
 func (p *parser) attribute(name []byte, index int, value []byte, at span) {
-	limit, required := MaxAttributeBytes, true
+	limit, nonEmpty := MaxAttributeBytes, true
 	switch index {
 	case nID:
 		limit = MaxIDBytes
@@ -233,12 +228,12 @@ func (p *parser) attribute(name []byte, index int, value []byte, at span) {
 			p.broken(fault.BadSpecVersion, "%.20q", value)
 		}
 	default:
-		required = false
+		nonEmpty = false
 	}
 	switch {
 	case len(value) > limit:
 		p.broken(fault.AttributeTooLong, "%s has %d bytes, the limit is %d", name, len(value), limit)
-	case len(value) == 0 && required:
+	case len(value) == 0 && nonEmpty:
 		p.empty(name, index)
 	}
 	if index < nNamed {
@@ -318,37 +313,4 @@ func (p *parser) complete() {
 			}
 		}
 	}
-}
-
-// payload is Event.Bytes.
-func payload(e *Event) []byte {
-	switch {
-	case e.base64.off != 0:
-		s := e.raw[e.base64.off : e.base64.off+e.base64.n]
-		if e.flags&base64Escaped != 0 {
-			s = unescape(make([]byte, 0, len(s)), s)
-		}
-		out := make([]byte, base64.StdEncoding.DecodedLen(len(s)))
-		n, err := base64.StdEncoding.Decode(out, s)
-		if err != nil { // Parse has checked it
-			panic(fmt.Sprintf("event: data_base64 of a parsed event: %v", err))
-		}
-		return out[:n]
-	case e.data.off != 0 && e.raw[e.data.off] == '"' && !isJSON(e.ContentType()):
-		return plainText(e.Data())
-	}
-	return e.Data()
-}
-
-// isBase64 reports whether base64.StdEncoding decodes s.
-func isBase64(s []byte) bool {
-	if bytes.ContainsAny(s, "\r\n") { // which the decoder skips
-		_, err := base64.StdEncoding.Decode(make([]byte, base64.StdEncoding.DecodedLen(len(s))), s)
-		return err == nil
-	}
-	if len(s)%4 != 0 {
-		return false
-	}
-	body := bytes.TrimSuffix(bytes.TrimSuffix(s, []byte("=")), []byte("="))
-	return !slices.ContainsFunc(body, func(c byte) bool { return !base64Digits[c] })
 }

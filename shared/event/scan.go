@@ -207,8 +207,9 @@ func (l *levels) leave() {
 	}
 }
 
-// valueEnd reads any value at b[i], of any depth, and notes its flaws. On a breach of
-// the grammar it returns where.
+// valueEnd reads any value at b[i] and notes its flaws. On a breach of the grammar it
+// returns where. It is a state machine and not recursive, so that no depth of input can
+// exhaust the stack.
 func valueEnd(b []byte, i int, f *flaws) (end int, ok bool) {
 	var (
 		l     levels

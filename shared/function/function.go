@@ -12,7 +12,6 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/handlers"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
-	"github.com/millrace-pipeline/millrace/shared/queue"
 	"github.com/millrace-pipeline/millrace/shared/redrive"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/stage/ingest"
@@ -31,7 +30,7 @@ type Parts struct {
 	Handlers *handlers.Registry // process
 	Leases   process.Leases     // process; nil where no handler has effects
 	Store    store.Writer       // persist
-	Broker   queue.Broker       // dlq-redrive
+	Queues   redrive.Queues     // dlq-redrive
 	Observe  func(pipeline.Report)
 	Now      func() time.Time
 }
@@ -79,5 +78,5 @@ func (p *Parts) Persist() lambdaio.Handler {
 
 // engine is the redrive engine.
 func (p *Parts) engine() *redrive.Engine {
-	return &redrive.Engine{Broker: p.Broker, MaxRedrives: p.Settings.MaxRedrives, Now: p.Now}
+	return &redrive.Engine{Queues: p.Queues, MaxRedrives: p.Settings.MaxRedrives, Now: p.Now}
 }

@@ -19,9 +19,14 @@ import (
 // hold is how long a dead letter that is looked at is hidden from others.
 const hold = 2 * time.Minute
 
+// Queues opens queues by name; queue.Broker does.
+type Queues interface {
+	Queue(ctx context.Context, name string) (queue.Queue, error)
+}
+
 // Engine redrives dead letters.
 type Engine struct {
-	Broker queue.Broker
+	Queues Queues
 	// MaxRedrives is how often one dead letter may come back: the guard against a loop
 	// of failing and redriving. The next time it goes to the quarantine instead.
 	MaxRedrives int
@@ -102,7 +107,7 @@ type run struct {
 func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate.Limiter, r *Result) error {
 	w := run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, start: e.Now(), seen: make(map[string]bool)}
 	for name, to := range map[string]*queue.Queue{s.DLQ(): &w.dlq, s.Queue(): &w.home, spec.Quarantine: &w.quarantine} {
-		opened, err := e.Broker.Queue(ctx, name)
+		opened, err := e.Queues.Queue(ctx, name)
 		if err != nil {
 			return err
 		}

@@ -115,7 +115,7 @@ func TestLessonAttributesSurviveRedrive(t *testing.T) {
 	attrs := letter(fault.HandlerError, 1)
 	attrs["sender"] = "theirs"
 	b.put(t, "process-dlq", queue.Message{Body: []byte("body €"), Attributes: attrs})
-	r, err := (&redrive.Engine{Broker: b, MaxRedrives: 3, Now: later}).Run(t.Context(), redrive.Request{})
+	r, err := (&redrive.Engine{Queues: b, MaxRedrives: 3, Now: later}).Run(t.Context(), redrive.Request{})
 	if err != nil || r.Redriven != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -153,7 +153,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 				want[body] = s.Queue()
 			}
 		}
-		e := &redrive.Engine{Broker: b, MaxRedrives: 2, Now: later}
+		e := &redrive.Engine{Queues: b, MaxRedrives: 2, Now: later}
 		b.fail = func() bool { return rapid.IntRange(0, 3).Draw(t, "fails") == 0 }
 		if _, err := e.Run(context.Background(), q); err != nil {
 			t.Fatal(err)
@@ -184,7 +184,7 @@ func TestFilters(t *testing.T) {
 	}
 	b.put(t, "persist-dlq", queue.Message{Body: []byte("p"), Attributes: letter(fault.StoreRejected, 0)})
 	b.put(t, "persist-dlq", queue.Message{Body: []byte("moved by SQS")})
-	e := &redrive.Engine{Broker: b, MaxRedrives: 3, Now: later}
+	e := &redrive.Engine{Queues: b, MaxRedrives: 3, Now: later}
 	run := func(q redrive.Request) redrive.Result {
 		t.Helper()
 		r, err := e.Run(t.Context(), q)
@@ -221,7 +221,7 @@ func TestRunEndsThoughLettersComeBack(t *testing.T) {
 	b := newBroker(t)
 	b.put(t, "process-dlq", queue.Message{Body: []byte("old"), Attributes: letter(fault.HandlerError, 0)})
 	now := time.Now()
-	e := &redrive.Engine{Broker: b, MaxRedrives: 3, Now: func() time.Time { return now }}
+	e := &redrive.Engine{Queues: b, MaxRedrives: 3, Now: func() time.Time { return now }}
 	b.fail = func() bool {
 		b.put(t, "process-dlq", queue.Message{Body: []byte("back"), Attributes: letter(fault.HandlerError, 1)})
 		return false

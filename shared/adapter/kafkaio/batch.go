@@ -18,7 +18,6 @@ type share struct {
 	records []*kgo.Record
 	done    int  // how many of them, from the first on, the handler is done with
 	whole   bool // the batch failed as a whole
-	putOut  bool // the group refused the commit
 }
 
 // judge sets what is done of each share. It returns the reason why the batch counts as
@@ -80,9 +79,9 @@ func (b *batch) offsets() map[string]map[int32]kgo.EpochOffset {
 	return offsets
 }
 
-// putOut undoes all that is done: it could not be committed.
-func (b *batch) putOut() {
+// undo makes undone all that is done.
+func (b *batch) undo() {
 	for i := range b.parts {
-		b.parts[i].done, b.parts[i].putOut = 0, true
+		b.parts[i].done = 0
 	}
 }

@@ -13,17 +13,18 @@ import (
 const (
 	commitTimeout = 5 * time.Second // of one try
 	commitPause   = 200 * time.Millisecond
+	rejoinWithin  = 5 * time.Second
 	drainCommits  = 10 * time.Second
 )
 
 // commit commits what is done of a batch, and tries until it has, so that a partition
-// never runs ahead of its committed offset by more than a batch. It gives up when the group
-// has put us out, or 10 s after ctx is done: then nothing of it counts as done, and the
-// records come again, to whoever reads them next.
+// never runs ahead of its committed offset by more than a batch. It gives up where the group
+// has put us out and franz-go does not get in again, and after ctx is done: then nothing of
+// the batch counts as done, and its records come again, to whoever reads them next.
 func (s *Source) commit(ctx context.Context, b *batch) {
-	var stopping time.Time
+	var refused, stopping time.Time // since when
 	for {
-		s.s.dropLost(b)
+		s.s.undoGone(b, !refused.IsZero())
 		offsets := b.offsets()
 		if len(offsets) == 0 {
 			return
@@ -32,12 +33,16 @@ func (s *Source) commit(ctx context.Context, b *batch) {
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil && stopping.IsZero() {
-			stopping = s.o.Now()
+		now := s.o.Now()
+		if putOut(err) && refused.IsZero() {
+			refused = now
 		}
-		if putOut(err) || !stopping.IsZero() && s.o.Now().Sub(stopping) > drainCommits {
+		if ctx.Err() != nil && stopping.IsZero() {
+			stopping = now
+		}
+		if over(refused, now, rejoinWithin) || over(stopping, now, drainCommits) {
 			s.o.Log.Warn("Kafka offsets are not committed; the records come again", "error", err)
-			b.putOut()
+			b.undo()
 			return
 		}
 		s.o.Log.Warn("Kafka offsets are not committed yet", "error", err)
@@ -45,8 +50,12 @@ func (s *Source) commit(ctx context.Context, b *batch) {
 	}
 }
 
-// putOut tells errors of a member that the group does not know any more: trying again
-// would not help, and would keep franz-go from joining anew.
+func over(since, now time.Time, limit time.Duration) bool {
+	return !since.IsZero() && now.Sub(since) > limit
+}
+
+// putOut tells the errors of a member that the group does not know. franz-go then joins
+// again, but not while it waits for a batch to end: so trying has a limit.
 func putOut(err error) bool {
 	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.FencedInstanceID)
 }
@@ -70,12 +79,14 @@ func (s *Source) tryCommit(ctx context.Context, offsets map[string]map[int32]kgo
 	return failed
 }
 
-// dropLost undoes what is done of partitions that were lost meanwhile.
-func (s *scheduler) dropLost(b *batch) {
+// undoGone undoes what is done of partitions that another member may have by now, and may
+// have committed further: those that were lost, and after we had been put out those that
+// leave.
+func (s *scheduler) undoGone(b *batch, wasOut bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range b.parts {
-		if b.parts[i].p.lost {
+		if p := b.parts[i].p; p.lost || p.leaving && wasOut {
 			b.parts[i].done = 0
 		}
 	}

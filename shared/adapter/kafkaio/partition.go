@@ -82,11 +82,7 @@ func (p *partition) settle(s *share, o *SourceOptions) {
 		p.failures = 0
 	}
 	p.failures++
-	wait := o.Backoff(p.failures)
-	if s.putOut {
-		wait = max(wait, rejoinPause)
-	}
-	p.notBefore = o.Now().Add(wait)
+	p.notBefore = o.Now().Add(o.Backoff(p.failures))
 	p.alone = s.whole
 	if s.whole && o.Bisect {
 		p.limit = (len(s.records) + 1) / 2

@@ -245,8 +245,11 @@ func TestReleaseWaitsForTheBatch(t *testing.T) {
 		default:
 		}
 		b.judge(nil, nil)
-		if s.dropLost(b); b.offsets()["t"][0].Offset != 3 {
+		if s.undoGone(b, false); b.offsets()["t"][0].Offset != 3 {
 			t.Errorf("to commit %v", b.offsets())
+		}
+		if s.undoGone(b, true); len(b.offsets()) != 0 {
+			t.Errorf("to commit %v, after the group had put us out", b.offsets())
 		}
 		s.settle(b)
 		<-released
@@ -265,7 +268,7 @@ func TestLostPartitionIsNotCommitted(t *testing.T) {
 		go s.forget(s.leave(map[string][]int32{"t": {0}}, true))
 		synctest.Wait()
 		b.judge(nil, nil)
-		s.dropLost(b)
+		s.undoGone(b, false)
 		if o := b.offsets()["t"]; len(o) != 1 || o[1].Offset != 3 {
 			t.Errorf("to commit %v, want partition 1 only", o)
 		}

@@ -20,7 +20,6 @@ const (
 
 const (
 	sessionTimeout = 10 * time.Second // after which the group gives a dead member's partitions away
-	rejoinPause    = 5 * time.Second  // after a commit that the group refuses: franz-go joins again in less
 	heartbeat      = time.Second      // a member hears of a rebalance by its answer
 )
 

@@ -153,8 +153,10 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// Usual events fill packs nearly to the target, whatever the first guess of their ratio was.
+// Usual events fill packs nearly to the target, whatever the first guess of their ratio
+// was. S2 may leave more room in the first: see tuneOf.
 func TestFill(t *testing.T) {
+	least := map[string]float64{pack.Plain: 0.9, pack.S2: 0.75, pack.Zstd: 0.92}
 	for _, size := range []int{550, 1100, 4000} {
 		var events []event.Event
 		for _, raw := range eventtest.JSON(9, 1_500_000/size, size) {
@@ -162,13 +164,10 @@ func TestFill(t *testing.T) {
 		}
 		for _, encoding := range encodings {
 			packs := pack.Encode(events, pack.Options{Encoding: encoding})
-			sum := 0
-			for _, p := range packs[:len(packs)-1] {
-				sum += len(p.Body)
-			}
-			fill := float64(sum) / float64((len(packs)-1)*pack.TargetBytes)
-			if fill < 0.9 {
-				t.Errorf("%q, %d bytes: filled to %.2f", encoding, size, fill)
+			for i, p := range packs[:len(packs)-1] {
+				if fill := float64(len(p.Body)) / pack.TargetBytes; fill < least[encoding] {
+					t.Errorf("%q, %d bytes: pack %d is filled to %.2f", encoding, size, i, fill)
+				}
 			}
 		}
 	}

@@ -7,9 +7,11 @@ import (
 )
 
 // ReleaseInFlight makes messages that were received and are still hidden visible at
-// once, and returns how many. It is for a process that knows that whoever received them
-// is gone, since it holds the lock of the data directory. SQS has no such call: there
-// the visibility timeout must end. Receive counts stay.
+// once, as if that receive had not been, and returns how many. It is for a process that
+// knows that whoever received them is gone, since it holds the lock of the data
+// directory: being killed is not the message's fault, and a message that is under way at
+// every one of a dozen kills must not end in the dead-letter queue. SQS has no such call:
+// there the visibility timeout must end.
 func (b *Broker) ReleaseInFlight(ctx context.Context, queues ...string) (released int, err error) {
 	ids := make([]int64, 0, len(queues))
 	err = b.db.Write(ctx, func(conn *sqlite.Conn) error {
@@ -20,7 +22,7 @@ func (b *Broker) ReleaseInFlight(ctx context.Context, queues ...string) (release
 			if err != nil {
 				return err
 			}
-			n, err := exec(conn, "UPDATE message SET visible = ? WHERE queue = ? AND visible > ? AND receives > base", now, q.id, now)
+			n, err := exec(conn, "UPDATE message SET visible = ?, base = base + 1 WHERE queue = ? AND visible > ? AND receives > base", now, q.id, now)
 			if err != nil {
 				return err
 			}

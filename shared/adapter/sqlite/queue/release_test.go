@@ -29,7 +29,7 @@ func TestReleaseInFlight(t *testing.T) {
 		t.Fatalf("released %d, %v; want the one that was received", n, err)
 	}
 	got, err := q.Receive(t.Context(), queue.ReceiveOptions{Max: 10})
-	if err != nil || len(got) != 1 || string(got[0].Body) != "received" || got[0].ReceiveCount != 2 {
+	if err != nil || len(got) != 1 || string(got[0].Body) != "received" || got[0].ReceiveCount != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 }

@@ -139,9 +139,14 @@ func TestUnavailable(t *testing.T) {
 	s := openTest(t, Options{})
 	writeAll(t, s, numbered(t, 0, 10))
 	ofNew := mustParse(t, `{"specversion":"1.0","id":"1","source":"/new","type":"a"}`)
+	var noise []byte // that does not fit in the pages that the file has
+	for i := range 2000 {
+		noise = fmt.Appendf(noise, "%x", sha512.Sum512(fmt.Append(nil, i)))
+	}
+	large := mustParse(t, `{"specversion":"1.0","id":"large","source":"/n","type":"a","data":"%s"}`, noise)
 	refused := func(ctx context.Context, why error) {
 		t.Helper()
-		results, err := s.Write(ctx, append([]event.Event{ofNew}, numbered(t, 10, 1000)...))
+		results, err := s.Write(ctx, []event.Event{ofNew, large})
 		if results != nil || fault.KindOf(err) != fault.Transient || fault.ReasonOf(err) != fault.StoreUnavailable || !errors.Is(err, why) {
 			t.Errorf("Write: %d results, %v; want a transient %s because of: %v", len(results), err, fault.StoreUnavailable, why)
 		}
@@ -176,7 +181,7 @@ func TestUnavailable(t *testing.T) {
 	if err != nil || results[0].Duplicate {
 		t.Errorf("an event of a refused batch, again: %+v, %v", results, err)
 	}
-	writeAll(t, s, numbered(t, 0, 998))
+	writeAll(t, s, append(numbered(t, 0, 997), large))
 	if n, err := s.Count(t.Context(), store.Filter{}); err != nil || n != 1000 {
 		t.Errorf("%d events stored after the disk had room again, %v; want 1000", n, err)
 	}
