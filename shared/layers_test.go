@@ -36,6 +36,7 @@ var layers = []layer{
 	{"shared/schema", append([]string{"events-samples"}, core...), []string{"github.com/santhosh-tekuri/jsonschema"}, "one library, wrapped once"},
 	{"shared/ops", append([]string{"shared/redrive", "shared/schema"}, core...), []string{"golang.org/x"}, "operations know interfaces, not targets"},
 	{"shared/adapter/", append([]string{"shared/adapter/SELF"}, core...), nil, "an adapter knows the core and its own SDK, never another adapter"},
+	{"functions", []string{"functions/internal", "shared", "events-samples"}, nil, "functions wire adapters, and know their own helpers only"},
 	{"infra", []string{"infra", "shared/spec"}, nil, "infrastructure reads the tables, so that nothing is named twice"},
 	{"", []string{"shared", "localstack", "infra", "events-samples", "scripts/millrace"}, nil, "nothing imports functions or scripts"},
 }

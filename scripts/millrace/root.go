@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,8 +22,26 @@ const dataDefault = ".millrace"
 
 // globalOptions are the flags of every command.
 type globalOptions struct {
-	data string
-	json bool
+	data  string
+	mongo string
+	json  bool
+}
+
+// mongoEnv is where the connection string is taken from when the flag does not say: a
+// flag with a password in it shows in the list of processes.
+const mongoEnv = "MONGODB_URI"
+
+// mongoURI is the connection string of the event store, "" when it is in the data directory.
+func (g *globalOptions) mongoURI(e env) string {
+	if g.mongo != "" {
+		return g.mongo
+	}
+	for _, kv := range e.environ {
+		if uri, ok := strings.CutPrefix(kv, mongoEnv+"="); ok {
+			return uri
+		}
+	}
+	return ""
 }
 
 func newRoot(e env) *cobra.Command {
@@ -37,8 +56,9 @@ func newRoot(e env) *cobra.Command {
 			"  millrace status\n" +
 			"  millrace dlq list",
 	},
-		newRun(e, g), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newBench(e, g), newVersion(e, g))
+		newRun(e, g), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newStore(e, g), newSchema(e, g), newBench(e, g), newVersion(e, g))
 	root.PersistentFlags().StringVar(&g.data, "data", dataDefault, "data `directory` of the pipeline on this machine")
+	root.PersistentFlags().StringVar(&g.mongo, "mongo", "", "connection `string` of the event store in MongoDB, instead of one in the data directory (with a password, better in the environment: "+mongoEnv+")")
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "write JSON, for programs")
 	root.SilenceErrors = true
 	root.SilenceUsage = true

@@ -43,7 +43,7 @@ func newRun(e env, g *globalOptions) *cobra.Command {
 			"Ctrl-C or SIGTERM ends it: what is under way is finished first.",
 		Example: "  millrace run\n" +
 			"  millrace run --data /var/lib/millrace --listen :8080\n" +
-			"  millrace run --kafka broker-1:9092,broker-2:9092",
+			"  millrace run --kafka broker-1:9092,broker-2:9092 --mongo mongodb://db-1,db-2/millrace",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runRun(c.Context(), e, g, o) },
 	}
@@ -112,7 +112,7 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	tally := new(bench.Tally)
 	log := runLog(e, settings)
 	p, err := embedded.Start(ctx, embedded.Options{
-		Data: g.data, Listen: listen, Kafka: kafka, Pollers: o.pollers,
+		Data: g.data, Mongo: g.mongoURI(e), Listen: listen, Kafka: kafka, Pollers: o.pollers,
 		Settings: settings, Handlers: registry, Schema: schemas, Log: log, Now: e.now,
 		Observe: func(r *pipeline.Report) {
 			logs.Invocation(ctx, log, r)

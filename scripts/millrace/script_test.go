@@ -98,7 +98,7 @@ func seed(t *testing.T, dir, lines string) {
 // 2026 and stored a second later.
 func storeLines(dir, lines string) (err error) {
 	ctx := context.Background()
-	d, err := embedded.OpenData(ctx, dir, true, nil)
+	d, err := embedded.OpenData(ctx, embedded.DataOptions{Dir: dir, Create: true})
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,11 @@ import (
 // There is one kind, the embedded pipeline in a data directory. Another kind (LocalStack,
 // AWS) answers the same methods from its own adapters.
 type target struct {
-	dir     string
-	environ []string
+	dir   string
+	mongo string // connection string of the event store; "": it is in dir
+	// aggregate are the types that the store keeps aggregates of; only a rebuild needs it.
+	aggregate func(eventType string) bool
+	environ   []string
 
 	// Opened when first needed.
 	data    *embedded.Data
@@ -32,7 +35,9 @@ type target struct {
 	client  *kgo.Client
 }
 
-func newTarget(e env, g *globalOptions) *target { return &target{dir: g.data, environ: e.environ} }
+func newTarget(e env, g *globalOptions) *target {
+	return &target{dir: g.data, mongo: g.mongoURI(e), environ: e.environ}
+}
 
 func (t *target) close() {
 	// They were only read: nothing can be lost.
@@ -72,7 +77,7 @@ func (t *target) open(ctx context.Context) (*embedded.Data, error) {
 	if t.data != nil {
 		return t.data, nil
 	}
-	d, err := embedded.OpenData(ctx, t.dir, false, nil)
+	d, err := embedded.OpenData(ctx, embedded.DataOptions{Dir: t.dir, Mongo: t.mongo, Aggregate: t.aggregate})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no pipeline has run in %s: start `millrace run`, or name its directory with --data", t.dir)
 	}
@@ -112,5 +117,5 @@ func (t *target) redriver(ctx context.Context, now func() time.Time) (*redrive.E
 	if err != nil {
 		return nil, err
 	}
-	return &redrive.Engine{Broker: d.Queues, MaxRedrives: settings.MaxRedrives, Now: now}, nil
+	return &redrive.Engine{Queues: d.Queues, MaxRedrives: settings.MaxRedrives, Now: now}, nil
 }

@@ -9,44 +9,68 @@ import (
 	"time"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/file"
+	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
 	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/queue"
 	eventstore "github.com/millrace-pipeline/millrace/shared/adapter/sqlite/store"
 	queues "github.com/millrace-pipeline/millrace/shared/queue"
 	"github.com/millrace-pipeline/millrace/shared/spec"
+	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
 // Data is an open data directory.
 type Data struct {
 	Dir    string
 	Queues *queue.Broker
-	Events *eventstore.Store
+	Events store.Store
 	Claims *file.Claims
 }
 
-// OpenData opens the files of a data directory. create makes what is missing; without
-// it a directory that no pipeline has run in is an error (fs.ErrNotExist).
-func OpenData(ctx context.Context, dir string, create bool, aggregate func(eventType string) bool) (_ *Data, err error) {
-	if create {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+// DataOptions of OpenData.
+type DataOptions struct {
+	Dir       string
+	Create    bool                        // make what is missing; else a directory that no pipeline has run in is fs.ErrNotExist
+	Mongo     string                      // connection string of the event store; "": it is in the directory
+	Aggregate func(eventType string) bool // the types that ask for aggregates; nil: none
+}
+
+// OpenData opens the files of a data directory and its event store.
+func OpenData(ctx context.Context, o DataOptions) (_ *Data, err error) {
+	if o.Create {
+		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
 			return nil, fmt.Errorf("data directory: %w", err)
 		}
 	}
-	d := &Data{Dir: dir}
+	d := &Data{Dir: o.Dir}
 	defer func() {
 		if err != nil {
 			_ = d.Close()
 		}
 	}()
-	if d.Queues, err = queue.Open(ctx, filepath.Join(dir, queuesFile), queue.Options{MustExist: !create}); err != nil {
+	if d.Queues, err = queue.Open(ctx, filepath.Join(o.Dir, queuesFile), queue.Options{MustExist: !o.Create}); err != nil {
 		return nil, err
 	}
-	if d.Events, err = eventstore.Open(ctx, filepath.Join(dir, eventsFile), eventstore.Options{MustExist: !create, Aggregate: aggregate}); err != nil {
+	if d.Events, err = openEvents(ctx, o); err != nil {
 		return nil, err
 	}
-	if d.Claims, err = file.OpenClaims(filepath.Join(dir, claimsDir)); err != nil {
+	if d.Claims, err = file.OpenClaims(filepath.Join(o.Dir, claimsDir)); err != nil {
 		return nil, err
 	}
 	return d, nil
+}
+
+func openEvents(ctx context.Context, o DataOptions) (store.Store, error) {
+	if o.Mongo != "" {
+		s, err := mongostore.Open(ctx, mongostore.Options{URI: o.Mongo, Aggregate: o.Aggregate})
+		if err != nil { // not a nil *Store in the interface
+			return nil, err
+		}
+		return s, nil
+	}
+	s, err := eventstore.Open(ctx, filepath.Join(o.Dir, eventsFile), eventstore.Options{MustExist: !o.Create, Aggregate: o.Aggregate})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Close closes the files.

@@ -45,7 +45,8 @@ type Options struct {
 	Data    string // directory
 	Listen  string // host:port of the HTTP front door; port 0 picks a free one
 	Kafka   KafkaOptions
-	Pollers int // invocations of each stage at once; 0: DefaultPollers
+	Mongo   string // connection string of the event store; "": it is in the data directory
+	Pollers int    // invocations of each stage at once; 0: DefaultPollers
 
 	Settings spec.Settings
 	Schema   ingest.Checker // nil: none
@@ -93,7 +94,7 @@ func Start(ctx context.Context, o Options) (_ *Pipeline, err error) {
 	if p.lock, err = lockDir(o.Data); err != nil {
 		return nil, err
 	}
-	if p.data, err = OpenData(ctx, o.Data, true, o.Handlers.Aggregates); err != nil {
+	if p.data, err = OpenData(ctx, DataOptions{Dir: o.Data, Create: true, Mongo: o.Mongo, Aggregate: o.Handlers.Aggregates}); err != nil {
 		return nil, err
 	}
 	if p.metrics, err = metrics.Open(ctx, filepath.Join(o.Data, metricsFile), metrics.Options{

@@ -8,8 +8,9 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/fault"
 )
 
-// packSlack is what a pack may expand to beyond one largest event.
-const packSlack = 16 << 20
+// packSlack is what a pack may expand to beyond one largest event: what the encoder
+// itself may put into one, twice.
+const packSlack = 2 * pack.MaxRawBytes
 
 // read opens a delivery and decodes the events in it.
 func (r *Runner) read(ctx context.Context, d *Delivery) (items []event.Item, err error) {

@@ -117,6 +117,7 @@ func TestDialRefused(t *testing.T) {
 
 // TestDialSilent: something listens and never answers.
 func TestDialSilent(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // way. Each record is done once, in its partition's order, and no partition is in the hands
 // of two members.
 func TestRebalanceUnderLoad(t *testing.T) {
+	t.Parallel()
 	onEachBroker(t, func(t *testing.T, k kind) {
 		addr := k.shared(t)
 		topic := newTopic(t, addr, 6)
@@ -115,6 +116,7 @@ func awaitMembers(t *testing.T, addr, group, topic string, n int) {
 // that was acknowledged is done; of each partition, the batch that the broker did not
 // commit before it died may be done twice.
 func TestBrokerIsKilled(t *testing.T) {
+	t.Parallel()
 	const records, kills = 50, 2
 	onEachBroker(t, func(t *testing.T, k kind) {
 		own := k.own(t)

@@ -200,6 +200,7 @@ func TestSourceReadsEverythingOnce(t *testing.T) {
 // TestSourceStopsInTheMiddle: what was begun is done and committed, the rest comes to the
 // next run, each record once.
 func TestSourceStopsInTheMiddle(t *testing.T) {
+	t.Parallel()
 	onEachBroker(t, func(t *testing.T, k kind) {
 		addr, n := k.shared(t), 2000
 		topic := newTopic(t, addr, 3)

@@ -56,6 +56,23 @@ func (c *criteria) leasedMatch() bson.D {
 	return m
 }
 
+// leasedIndex names the index for the attribute that usually selects the fewest. The server
+// would at times take the one for Reset, and sort in memory.
+func (c *criteria) leasedIndex() string {
+	field := "status"
+	switch {
+	case c.Subject != "":
+		field = "subject"
+	case c.User != "":
+		field = "userid"
+	case c.Tenant != "":
+		field = "tenantid"
+	case c.exactType() != "":
+		field = "type"
+	}
+	return (&index{keys: []string{field, fieldTime}}).name()
+}
+
 // storedMatches are the conditions for stored events, without the time: together they
 // select the events, and no two of them the same one. Each has an equality or a list on
 // the first field of an index, so that the server reads in the order of time.

@@ -59,7 +59,7 @@ func TestIntegrationIndexes(t *testing.T) {
 				t.Fatal(err)
 			}
 			leased := during(c.leasedMatch(), c.lo, c.hi)
-			checkPlan(t, "list leases", explainFind(t, s, collLeases, leased, byTime, 100), "IXSCAN")
+			checkPlan(t, "list leases", explainFind(t, s, collLeases, c.leasedIndex(), leased, byTime), "IXSCAN")
 			if !c.stored() {
 				return
 			}
@@ -69,7 +69,7 @@ func TestIntegrationIndexes(t *testing.T) {
 			}
 			for _, m := range matches {
 				m = during(m, c.lo, c.hi)
-				checkPlan(t, "list", explainFind(t, s, collEvents, m, byTime, 100), "IXSCAN")
+				checkPlan(t, "list", explainFind(t, s, collEvents, "", m, byTime), "IXSCAN")
 				plan := explainCount(t, s, m)
 				checkPlan(t, "count", plan, "SCAN")
 				if test.covered && slices.Contains(plan, "FETCH") {
@@ -85,16 +85,20 @@ func TestIntegrationIndexes(t *testing.T) {
 	t.Run("reset", func(t *testing.T) {
 		c, _ := newCriteria(store.Filter{Status: store.Processing}, "")
 		m := append(c.leasedMatch(), bson.E{Key: "until", Value: bson.D{{Key: "$lt", Value: time.Now()}}})
-		checkPlan(t, "reset", explainFind(t, s, collLeases, m, bson.D{{Key: "until", Value: 1}}, 10), "IXSCAN")
+		checkPlan(t, "reset", explainFind(t, s, collLeases, "", m, bson.D{{Key: "until", Value: 1}}), "IXSCAN")
 	})
 	t.Run("counters", func(t *testing.T) {
-		checkPlan(t, "counters", explainFind(t, s, collCounters, hourRange(1, 2, "a"), bson.D{{Key: "_id", Value: 1}}, 10), "IXSCAN")
+		checkPlan(t, "counters", explainFind(t, s, collCounters, "", hourRange(1, 2, "a"), bson.D{{Key: "_id", Value: 1}}), "IXSCAN")
 	})
 }
 
-func explainFind(t *testing.T, s *Store, collection string, filter, sort bson.D, limit int) []string {
+func explainFind(t *testing.T, s *Store, collection, hint string, filter, sort bson.D) []string {
 	t.Helper()
-	return explain(t, s, bson.D{{Key: "find", Value: collection}, {Key: "filter", Value: filter}, {Key: "sort", Value: sort}, {Key: "limit", Value: limit}})
+	find := bson.D{{Key: "find", Value: collection}, {Key: "filter", Value: filter}, {Key: "sort", Value: sort}, {Key: "limit", Value: 100}}
+	if hint != "" {
+		find = append(find, bson.E{Key: "hint", Value: hint})
+	}
+	return explain(t, s, find)
 }
 
 // explainCount is what CountDocuments does.

@@ -2,8 +2,10 @@ package mongostore
 
 import (
 	"context"
+	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/millrace-pipeline/millrace/shared/event"
@@ -43,11 +45,14 @@ func (s *Store) getByKey(ctx context.Context, key event.Key) (store.Record, erro
 }
 
 func (s *Store) storedRecord(ctx context.Context, key event.Key) (rec store.Record, ok bool, err error) {
-	docs, err := s.find(ctx, collEvents, bson.D{{Key: "_id", Value: keyOf(key)}}, nil, 1)
-	if err != nil || len(docs) == 0 {
+	raw, err := s.collection(collEvents).FindOne(ctx, bson.D{{Key: "_id", Value: keyOf(key)}}).Raw()
+	if err != nil {
+		if errors.Is(err, mongo.ErrNoDocuments) {
+			err = nil
+		}
 		return store.Record{}, false, err
 	}
-	doc, err := parseDocument(docs[0])
+	doc, err := parseDocument(raw)
 	return doc.record(), err == nil, err
 }
 

@@ -32,7 +32,7 @@ func (s *Store) markStored(ctx context.Context, events []event.Event, places []i
 
 // leasedHits are the first n events of the listing that are only leased.
 func (s *Store) leasedHits(ctx context.Context, c *criteria, n int) ([]hit, error) {
-	from := &source{collLeases, []bson.D{c.leasedMatch()}, c.lo, c.hi}
+	from := &source{collLeases, c.leasedIndex(), []bson.D{c.leasedMatch()}, c.lo, c.hi}
 	var hits []hit
 	for after := c.after; ; {
 		docs, err := s.first(ctx, from, after, n)

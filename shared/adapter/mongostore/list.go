@@ -72,7 +72,7 @@ func (s *Store) storedHits(ctx context.Context, c *criteria, n int) ([]hit, erro
 	if err != nil {
 		return nil, err
 	}
-	docs, err := s.first(ctx, &source{collEvents, matches, c.lo, c.hi}, c.after, n)
+	docs, err := s.first(ctx, &source{collEvents, nil, matches, c.lo, c.hi}, c.after, n)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +91,7 @@ func (s *Store) storedHits(ctx context.Context, c *criteria, n int) ([]hit, erro
 // conditions, with times in [lo, hi).
 type source struct {
 	collection string
+	hint       any // an index; nil: the server chooses
 	matches    []bson.D
 	lo, hi     int64
 }
@@ -137,7 +138,7 @@ func (s *Store) first(ctx context.Context, from *source, after *store.Position, 
 func (s *Store) newest(ctx context.Context, from *source, hi int64, n int) ([]bson.Raw, error) {
 	var all []bson.Raw
 	for _, m := range from.matches {
-		docs, err := s.find(ctx, from.collection, during(m, from.lo, hi), byTime, n)
+		docs, err := s.find(ctx, from, during(m, from.lo, hi), byTime, n)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +156,7 @@ func (s *Store) ofMoment(ctx context.Context, from *source, at int64, after *sto
 		if after != nil {
 			m = append(m, keyAfter(after))
 		}
-		docs, err := s.find(ctx, from.collection, m, byKey, n)
+		docs, err := s.find(ctx, from, m, byKey, n)
 		if err != nil {
 			return nil, err
 		}
@@ -181,12 +182,12 @@ func keyAfter(p *store.Position) bson.E {
 	}}
 }
 
-func (s *Store) find(ctx context.Context, collection string, filter, sort bson.D, n int) ([]bson.Raw, error) {
-	o := options.Find().SetLimit(int64(n))
-	if sort != nil {
-		o.SetSort(sort)
+func (s *Store) find(ctx context.Context, from *source, filter, sort bson.D, n int) ([]bson.Raw, error) {
+	o := options.Find().SetSort(sort).SetLimit(int64(n))
+	if from.hint != nil {
+		o.SetHint(from.hint)
 	}
-	cur, err := s.collection(collection).Find(ctx, filter, o)
+	cur, err := s.collection(from.collection).Find(ctx, filter, o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
+	"github.com/millrace-pipeline/millrace/shared/handlers"
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+func newStore(e env, g *globalOptions) *cobra.Command {
+	return group(&cobra.Command{
+		Use:   "store",
+		Short: "Prepare and check the event store",
+		Long:  "Prepare and check the event store: MongoDB where --mongo or " + mongoEnv + " names one, else the file in the data directory.",
+	}, newStoreInit(e, g), newStoreRebuild(e, g))
+}
+
+func newStoreInit(e env, g *globalOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Make the collections and indexes in MongoDB that are missing",
+		Long: "Make the collections and indexes in MongoDB that are missing, and change none that are there. " +
+			"`millrace run` and the functions check at start that all are there.\n\n" +
+			"An index on a collection with many events takes minutes, during which the store can be used.",
+		Example: "  " + mongoEnv + "=mongodb://localhost/millrace millrace store init",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runStoreInit(c.Context(), e, g) },
+	}
+}
+
+func runStoreInit(ctx context.Context, e env, g *globalOptions) error {
+	uri := g.mongoURI(e)
+	if uri == "" {
+		return usageError("name the MongoDB with --mongo or %s; the store in a data directory needs no preparation", mongoEnv)
+	}
+	if err := mongostore.Init(ctx, mongostore.Options{URI: uri}); err != nil {
+		return err
+	}
+	if g.json {
+		return writeJSON(e.stdout, map[string]bool{"ready": true})
+	}
+	_, err := fmt.Fprintln(e.stdout, "the event store is ready")
+	return err
+}
+
+func newStoreRebuild(e env, g *globalOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rebuild",
+		Short: "Compute counters and aggregates anew from the stored events",
+		Long: "Compute the hourly counters and the aggregates anew from the stored events, and say how many differed from what was there. " +
+			"They are exact at any moment, so any number but 0 is a bug to report, or follows a change of which types are aggregated.\n\n" +
+			"With --json: {\"differed\": N}.",
+		Example: "  millrace store rebuild",
+		Args:    noArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return runStoreRebuild(c.Context(), e, g) },
+	}
+}
+
+func runStoreRebuild(ctx context.Context, e env, g *globalOptions) error {
+	settings, err := spec.Load(e.environ)
+	if err != nil {
+		return err
+	}
+	registry, err := handlers.New(handlers.Settings{PseudonymKey: settings.PseudonymKey.Bytes()})
+	if err != nil {
+		return err
+	}
+	t := newTarget(e, g)
+	t.aggregate = registry.Aggregates
+	defer t.close()
+	d, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := d.Events.Rebuild(ctx)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return writeJSON(e.stdout, map[string]int{"differed": n})
+	}
+	_, err = fmt.Fprintf(e.stdout, "rebuilt; entries that differed: %s\n", number(n))
+	return err
+}
