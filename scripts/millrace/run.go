@@ -27,6 +27,7 @@ type runOptions struct {
 	listen      string
 	kafka       string
 	kafkaListen string
+	cluster     clusterOptions
 	pollers     int
 	demo        string
 }
@@ -49,6 +50,7 @@ func newRun(e env, g *globalOptions) *cobra.Command {
 	}
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the HTTP front door; port 0 takes a free one")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "read from these Kafka `brokers` (host:port, separated by commas) instead of its own")
+	o.cluster.flags(c)
 	c.Flags().IntVar(&o.pollers, "pollers", embedded.DefaultPollers, "invocations of each stage at once, 1 to 16")
 	c.Flags().StringVar(&o.demo, "demo", "", "send the events of this `file` first, and say what became of them")
 	c.Flags().StringVar(&o.kafkaListen, "kafka-listen", "127.0.0.1:9092", "`address` of its own Kafka broker; port 0 takes a free one")
@@ -56,12 +58,15 @@ func newRun(e env, g *globalOptions) *cobra.Command {
 }
 
 // kafkaOptions checks the flags about Kafka.
-func (o *runOptions) kafkaOptions() (k embedded.KafkaOptions, err error) {
+func (o *runOptions) kafkaOptions(e env) (k embedded.KafkaOptions, err error) {
 	if k.Listen, err = listenAddress("--kafka-listen", o.kafkaListen); err != nil || o.kafka == "" {
 		return k, err
 	}
-	k.Config.Brokers, err = brokers(o.kafka)
-	return k, err
+	if k.Config, err = o.cluster.config(e, o.kafka); err != nil {
+		return k, err
+	}
+	k.Topic, k.Group = o.cluster.topic, o.cluster.group
+	return k, nil
 }
 
 // brokers reads the flag --kafka.
@@ -87,7 +92,7 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	kafka, err := o.kafkaOptions()
+	kafka, err := o.kafkaOptions(e)
 	if err != nil {
 		return err
 	}

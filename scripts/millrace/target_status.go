@@ -90,7 +90,7 @@ func (l *lagger) Lag(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	partitions, err := kafkaio.Lag(ctx, client, embedded.Group, l.r.Topic)
+	partitions, err := kafkaio.Lag(ctx, client, l.r.Group, l.r.Topic)
 	var sum int64
 	for _, p := range partitions {
 		sum += p.Lag

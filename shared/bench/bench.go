@@ -20,14 +20,12 @@ type Result struct {
 	Elapsed                                 time.Duration // from the first event sent to the last one done
 	Latency                                 metric.Histogram
 	CPU                                     time.Duration // of this process: pipeline, own broker and generator
+	ServersCPU                              time.Duration // of the servers whose process ids are given
 	PeakMemory                              int           // bytes, resident
 }
 
 // PerSecond is how many events were done a second.
 func (r *Result) PerSecond() float64 { return float64(r.done()) / r.Elapsed.Seconds() }
-
-// CPUPerEvent is the processor time of this process for each event.
-func (r *Result) CPUPerEvent() time.Duration { return r.CPU / time.Duration(max(r.done(), 1)) }
 
 func (r *Result) done() int { return r.Stored + r.Dropped + r.Dead }
 
@@ -68,9 +66,13 @@ func (t *Tally) Result() Result {
 	return r
 }
 
+// warmUp is how many events are sent and waited for before the clock starts: consumer
+// groups, connections and caches.
+const warmUp = 1000
+
 // Run starts a pipeline with the options, sends the load through its Kafka and waits
-// until every event has ended.
-func Run(ctx context.Context, o embedded.Options, l Load) (*Result, error) {
+// until every event has ended. servers are processes whose CPU is to be reported too.
+func Run(ctx context.Context, o embedded.Options, l Load, servers ...int) (*Result, error) {
 	tally := new(Tally)
 	o.Observe = tally.Add
 	p, err := embedded.Start(ctx, o)
@@ -87,7 +89,10 @@ func Run(ctx context.Context, o embedded.Options, l Load) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpu, err := cpuTime()
+	if err := g.warm(ctx, tally); err != nil {
+		return nil, err
+	}
+	cpu, err := cpuOfAll(servers)
 	if err != nil {
 		return nil, err
 	}
@@ -95,27 +100,58 @@ func Run(ctx context.Context, o embedded.Options, l Load) (*Result, error) {
 	if err := g.run(ctx); err != nil {
 		return nil, err
 	}
-	for tally.Done() < l.Events {
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d events have ended: %w", tally.Done(), l.Events, ctx.Err())
-		case <-time.After(tick):
-		}
+	if err := tally.await(ctx, l.Events); err != nil {
+		return nil, err
 	}
 	r := tally.Result()
 	r.Sent, r.Elapsed = l.Events, time.Since(start)
-	end, err := cpuTime()
+	end, err := cpuOfAll(servers)
 	if err != nil {
 		return nil, err
 	}
-	r.CPU = end - cpu
+	r.CPU, r.ServersCPU = end.own-cpu.own, end.servers-cpu.servers
 	r.PeakMemory, err = peakMemory()
 	return &r, err
+}
+
+// await waits until so many events have ended.
+func (t *Tally) await(ctx context.Context, events int) error {
+	for t.Done() < events {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d events have ended: %w", t.Done(), events, context.Cause(ctx))
+		case <-time.After(tick):
+		}
+	}
+	return nil
+}
+
+// reset begins anew.
+func (t *Tally) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.r = Result{}
+}
+
+type cpuTimes struct{ own, servers time.Duration }
+
+func cpuOfAll(servers []int) (c cpuTimes, err error) {
+	if c.own, err = cpuTime(); err != nil {
+		return c, err
+	}
+	for _, pid := range servers {
+		d, err := cpuOf(pid)
+		if err != nil {
+			return c, err
+		}
+		c.servers += d
+	}
+	return c, nil
 }
 
 func newClient(ctx context.Context, o embedded.Options, p *embedded.Pipeline) (*kgo.Client, error) {
 	c := o.Kafka.Config
 	c.Brokers = p.Running().Kafka
-	return kafkaio.Dial(ctx, &c, kgo.DefaultProduceTopic(embedded.Topic), kgo.MaxBufferedRecords(50_000),
+	return kafkaio.Dial(ctx, &c, kgo.DefaultProduceTopic(p.Running().Topic), kgo.MaxBufferedRecords(50_000),
 		kgo.ProducerLinger(5*time.Millisecond), kgo.ProducerBatchCompression(kgo.SnappyCompression()))
 }

@@ -67,6 +67,21 @@ func newGenerator(l Load, client *kgo.Client) (*generator, error) {
 	return g, nil
 }
 
+// warm sends a few events and waits for them.
+func (g *generator) warm(ctx context.Context, t *Tally) error {
+	load := g.load
+	g.load.Events, g.load.Rate, g.load.Bad, g.load.Again = warmUp, 0, 0, 0
+	if err := g.run(ctx); err != nil {
+		return err
+	}
+	if err := t.await(ctx, warmUp); err != nil {
+		return err
+	}
+	t.reset()
+	g.load = load
+	return nil
+}
+
 // run sends at the load's rate whatever the pipeline does (open loop): events that wait
 // get older, and their latency says so.
 func (g *generator) run(ctx context.Context) error {

@@ -25,7 +25,7 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/stage/ingest"
 )
 
-// Topic is the Kafka topic that ingest reads, and Group its consumer group.
+// Topic is the Kafka topic that ingest reads by default, and Group its consumer group.
 const (
 	Topic = "events"
 	Group = "millrace-ingest"
@@ -82,6 +82,7 @@ func Start(ctx context.Context, o Options) (_ *Pipeline, err error) {
 	if o.Pollers == 0 {
 		o.Pollers = DefaultPollers
 	}
+	o.Kafka.setDefaults()
 	p := &Pipeline{o: o, failed: make(chan error, 1)}
 	defer func() {
 		if err != nil {
@@ -247,7 +248,7 @@ func (p *Pipeline) ready(ctx context.Context) map[string]error {
 // announce tells other processes where this one is.
 func (p *Pipeline) announce() error {
 	p.running = Running{
-		PID: os.Getpid(), HTTP: p.listener.Addr().String(), Kafka: p.kafka.servers, Topic: Topic, Started: p.o.Now().UTC(),
+		PID: os.Getpid(), HTTP: p.listener.Addr().String(), Kafka: p.kafka.servers, Topic: p.o.Kafka.Topic, Group: p.o.Kafka.Group, Started: p.o.Now().UTC(),
 	}
 	return announce(p.o.Data, p.running)
 }

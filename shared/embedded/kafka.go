@@ -21,6 +21,17 @@ import (
 type KafkaOptions struct {
 	Config kafkaio.Config // of a cluster; without Brokers the pipeline has a broker of its own
 	Listen string         // 127.0.0.1:PORT of its own broker; port 0 picks a free one
+	Topic  string         // default: Topic
+	Group  string         // default: Group
+}
+
+func (k *KafkaOptions) setDefaults() {
+	if k.Topic == "" {
+		k.Topic = Topic
+	}
+	if k.Group == "" {
+		k.Group = Group
+	}
 }
 
 const (
@@ -58,7 +69,7 @@ func startKafka(ctx context.Context, o Options, h lambdaio.Handler, timeout time
 	config.Log = o.Log
 	if len(k.servers) == 0 {
 		if k.broker, err = broker.Start(ctx, broker.Options{
-			Dir: filepath.Join(o.Data, kafkaDir), Addr: o.Kafka.Listen, Topics: map[string]int32{Topic: kafkaPartitions}, Log: o.Log,
+			Dir: filepath.Join(o.Data, kafkaDir), Addr: o.Kafka.Listen, Topics: map[string]int32{o.Kafka.Topic: kafkaPartitions}, Log: o.Log,
 		}); err != nil {
 			return nil, err
 		}
@@ -67,7 +78,7 @@ func startKafka(ctx context.Context, o Options, h lambdaio.Handler, timeout time
 	}
 	k.config = config
 	k.source, err = kafkaio.NewSource(ctx, &config, kafkaio.SourceOptions{
-		Group: Group, Topics: []string{Topic},
+		Group: o.Kafka.Group, Topics: []string{o.Kafka.Topic},
 		Records: kafkaRecords, Concurrency: o.Pollers, Processing: timeout,
 		Handle: k.invoke, Log: o.Log, Now: o.Now,
 	})
@@ -131,19 +142,14 @@ func lambdaRecord(r *kgo.Record) lambdaio.KafkaRecord {
 	return k
 }
 
-// ConsumerLag is how many records of the topic have not been read and committed.
-func (p *Pipeline) ConsumerLag(ctx context.Context) (int64, error) {
-	return ConsumerLag(ctx, p.kafka.config)
-}
-
 // ConsumerLag is how many records of the topic ingest has not read and committed.
-func ConsumerLag(ctx context.Context, c kafkaio.Config) (int64, error) {
-	client, err := kafkaio.Dial(ctx, &c)
+func (p *Pipeline) ConsumerLag(ctx context.Context) (int64, error) {
+	client, err := kafkaio.Dial(ctx, &p.kafka.config)
 	if err != nil {
 		return 0, err
 	}
 	defer client.Close()
-	lags, err := kafkaio.Lag(ctx, client, Group, Topic)
+	lags, err := kafkaio.Lag(ctx, client, p.o.Kafka.Group, p.o.Kafka.Topic)
 	if err != nil {
 		return 0, err
 	}

@@ -28,6 +28,7 @@ type Running struct {
 	HTTP    string    `json:"http"`  // host:port of the front door
 	Kafka   []string  `json:"kafka"` // bootstrap servers
 	Topic   string    `json:"topic"`
+	Group   string    `json:"group"`
 	Started time.Time `json:"started"`
 }
 

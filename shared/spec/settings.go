@@ -115,7 +115,7 @@ var Table = []Setting{
 
 // notSettings are variables that begin with EnvPrefix and are read elsewhere: by the
 // tests, whose environment the programs under test inherit.
-var notSettings = []string{"MILLRACE_SHARED", "MILLRACE_REQUIRE"}
+var notSettings = []string{"MILLRACE_SHARED", "MILLRACE_REQUIRE", "MILLRACE_CACHE", "MILLRACE_KAFKA"}
 
 // Load reads the settings from an environment as os.Environ gives it. A variable that
 // is not set, or set to "", leaves the default. The error names everything that is

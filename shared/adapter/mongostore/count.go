@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -55,7 +56,7 @@ func (s *Store) countLeased(ctx context.Context, c *criteria) (int64, error) {
 		bson.D{{Key: "$match", Value: bson.D{{Key: "event", Value: bson.D{{Key: "$size", Value: 0}}}}}},
 		bson.D{{Key: "$count", Value: "n"}},
 	}
-	cur, err := s.collection(collLeases).Aggregate(ctx, pipeline)
+	cur, err := s.collection(collLeases).Aggregate(ctx, pipeline, options.Aggregate().SetHint(c.leasedIndex()))
 	if err != nil {
 		return 0, err
 	}

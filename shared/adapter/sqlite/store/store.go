@@ -82,7 +82,7 @@ func open(ctx context.Context, path string, o Options, sync db.Sync) (*Store, er
 const pageSize = 8192
 
 // cacheBytes of each connection: the pages of the key table that new ids fall into.
-const cacheBytes = 33554432
+const cacheBytes = 134217728
 
 // Close ends the running calls and closes the file. Calls after it return an error.
 func (s *Store) Close() error { return s.db.Close() }
