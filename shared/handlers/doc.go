@@ -75,7 +75,7 @@
 // # Aggregates
 //
 // A row with Aggregate set makes the store keep one [store.Aggregate] per source and
-// subject for the types it matches. It concerns the type as stored, after the
-// handler: the flights handler turns gov.bts.flight.recorded into
-// gov.bts.flight.departed, so the row gov.bts.flight.* carries the flag.
+// subject for the types it matches: of a patient, say, how many events of which types,
+// the first, and the latest with its data. It costs the store a write per event, so ask
+// for it only where somebody reads it. It concerns the type as stored, after the handler.
 package handlers

@@ -8,9 +8,8 @@ func Table(s Settings) []Handler {
 	patient := masker{key: s.PseudonymKey}.handle
 	return []Handler{
 		{Type: "gov.bts.flight.recorded", Handle: flightRecorded},
-		{Type: "gov.bts.flight.*", Aggregate: true},
 		{Type: "com.github.*", Handle: githubWebhook},
-		{Type: "org.hl7.patient.*", Handle: patient},
+		{Type: "org.hl7.patient.*", Handle: patient, Aggregate: true},
 		{Type: "org.hl7.appointment.*", Handle: patient},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -63,7 +64,13 @@ func (c *Config) Opts() ([]kgo.Opt, error) {
 	if id == "" {
 		id = "millrace"
 	}
-	opts := []kgo.Opt{kgo.SeedBrokers(brokers...), kgo.ClientID(id)}
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(brokers...),
+		kgo.ClientID(id),
+		// After a topic was made or a leader has changed, the first answer can be outdated:
+		// the default would wait 5 s before it asks again.
+		kgo.MetadataMinAge(500 * time.Millisecond),
+	}
 	tlsConfig, err := c.tlsConfig()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/description"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"github.com/millrace-pipeline/millrace/shared/fault"
@@ -89,21 +90,23 @@ func readable(err error) error {
 	}
 	var servers []string
 	for _, s := range sel.Desc.Servers {
-		text := s.Addr.String() + " "
-		switch {
-		case s.LastError != nil:
-			text += "does not answer: " + rootCause(s.LastError).Error()
-		case s.SetName == "" && sel.Desc.SetName != "":
-			text += "is no member of the replica set " + sel.Desc.SetName
-		default:
-			text += "is no primary (" + s.Kind.String() + ")"
-		}
-		servers = append(servers, text)
+		servers = append(servers, s.Addr.String()+" "+stateOf(&s))
 	}
 	if servers == nil {
-		servers = []string{"no server that the connection string names is a member of its replica set"}
+		servers = []string{strings.TrimSpace("no server that the connection string names belongs to its replica set " + sel.Desc.SetName)}
 	}
 	return &readableError{"MongoDB: " + strings.Join(servers, "; "), err}
+}
+
+func stateOf(s *description.Server) string {
+	switch {
+	case s.LastError != nil:
+		return "does not answer: " + rootCause(s.LastError).Error()
+	case s.Kind == 0:
+		return "does not answer"
+	default:
+		return "is no primary, but " + s.Kind.String()
+	}
 }
 
 func rootCause(err error) error {

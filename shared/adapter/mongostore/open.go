@@ -129,7 +129,7 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
 	defer cancel()
 	if err := checkServer(ctx, client); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the event store: %s", hideSecrets(readable(err).Error(), o.URI)), s.Close())
+		return nil, errors.Join(fmt.Errorf("connect to the event store within %v: %s", o.ConnectTimeout, hideSecrets(readable(err).Error(), o.URI)), s.Close())
 	}
 	return s, nil
 }

@@ -204,7 +204,8 @@ func drain(t *testing.T, path, name string) map[string]int {
 }
 
 // checkIntegrity checks the file itself, and that messages and contents belong together.
-func checkIntegrity(t *testing.T, path string) {
+// It returns how many there are.
+func checkIntegrity(t *testing.T, path string) (messages int) {
 	t.Helper()
 	conn, err := driver.OpenConn(path, driver.OpenReadWrite)
 	if err != nil {
@@ -219,6 +220,10 @@ func checkIntegrity(t *testing.T, path string) {
 	if err != nil || stray != 0 {
 		t.Errorf("%d messages without content or contents without message: %v", stray, err)
 	}
+	if messages, err = sqlitex.ResultInt(conn.Prep("SELECT count(*) FROM message")); err != nil {
+		t.Error(err)
+	}
+	return messages
 }
 
 func TestKilledMove(t *testing.T) {
@@ -234,11 +239,7 @@ func TestKilledMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	msgs := make([]queue.Message, n)
-	for i := range msgs {
-		msgs[i].Body = fmt.Appendf(nil, "m%d ", i)
-	}
-	mustSend(t, dead, msgs...)
+	mustSend(t, dead, numbered(n)...)
 
 	killed(t, "move:"+path, 1+rand.IntN(5)) // of at least eight lines
 	moves, err := b.Moves(t.Context(), "dead")

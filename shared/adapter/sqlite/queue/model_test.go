@@ -267,7 +267,7 @@ func (m *machine) ChangeVisibility(t *rapid.T) {
 
 func (m *machine) Move(t *rapid.T) {
 	source := rapid.SampledFrom(names).Draw(t, "source")
-	dest := rapid.SampledFrom([]string{"", work, other}).Draw(t, "dest")
+	dest := rapid.SampledFrom([]string{"", work, other, dead}).Draw(t, "dest")
 	if dest == source {
 		t.Skip("same queue")
 	}

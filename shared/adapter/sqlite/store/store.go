@@ -63,7 +63,7 @@ func open(ctx context.Context, path string, o Options, sync db.Sync) (*Store, er
 		MustExist:     o.MustExist,
 		Sync:          sync,
 		CacheBytes:    cacheBytes,
-		PageSize: 4096, CheckpointBytes: 16777216,
+		PageSize: 8192, CheckpointBytes: 67108864,
 	})
 	if err != nil {
 		return nil, err

@@ -160,6 +160,7 @@ func (d *DB) connect() (*sqlite.Conn, error) {
 		"PRAGMA cell_size_check = ON", // finds a damaged page when it is read, before it is used
 		fmt.Sprintf("PRAGMA cache_size = -%d", max(d.opts.CacheBytes>>10, 1)),
 		fmt.Sprintf("PRAGMA synchronous = %s", d.opts.Sync),
+		"PRAGMA fullfsync = ON", // on macOS, where an fsync alone leaves it in the drive's cache
 	} {
 		if err := exec(conn, pragma); err != nil {
 			_ = conn.Close()
