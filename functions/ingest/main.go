@@ -12,18 +12,20 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "ingest:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	p, err := wire.Parts(context.Background(), spec.Ingest)
+func run(ctx context.Context) error {
+	p, err := wire.Parts(ctx, spec.Ingest)
 	if err != nil {
 		return err
 	}
-	h := p.Ingest()
-	lambdaio.Start(h, wire.Flush)
+	if err := wire.Schemas(p); err != nil {
+		return err
+	}
+	lambdaio.Start(p.Ingest(), wire.Flush)
 	return nil
 }

@@ -12,14 +12,17 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "process:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
-	p, err := wire.Parts(context.Background(), spec.Process)
+func run(ctx context.Context) error {
+	p, err := wire.Parts(ctx, spec.Process)
+	if err == nil && p.Handlers.HasEffects() {
+		err = wire.Store(ctx, p) // for leases
+	}
 	if err != nil {
 		return err
 	}

@@ -29,16 +29,24 @@ func (o *clusterOptions) flags(c *cobra.Command) {
 
 // security are the flags about how to connect.
 func (o *clusterOptions) security(c *cobra.Command) {
-	c.Flags().BoolVar(&o.tls, "kafka-tls", false, "speak TLS to --kafka")
+	c.Flags().BoolVar(&o.tls, "kafka-tls", false, "speak TLS to Kafka")
 	c.Flags().StringVar(&o.caFile, "kafka-ca", "", "PEM `file` of the authorities to trust; it switches TLS on")
 	c.Flags().StringVar(&o.sasl, "kafka-sasl", "", "authenticate by this `mechanism`: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or AWS_MSK_IAM")
 	c.Flags().StringVar(&o.user, "kafka-user", "", "`name` of the user; the password is taken from the environment, "+kafkaPasswordEnv)
 }
 
+// config reads the brokers of the flag --kafka.
 func (o *clusterOptions) config(e env, list string) (c kafkaio.Config, err error) {
-	if c.Brokers, err = brokers(list); err != nil {
+	b, err := brokers(list)
+	if err != nil {
 		return c, err
 	}
+	return o.configOf(e, b)
+}
+
+// configOf says how to reach the brokers.
+func (o *clusterOptions) configOf(e env, brokers []string) (c kafkaio.Config, err error) {
+	c.Brokers = brokers
 	c.TLS, c.CAFile, c.SASL, c.User = o.tls, o.caFile, o.sasl, o.user
 	for _, kv := range e.environ {
 		if password, ok := strings.CutPrefix(kv, kafkaPasswordEnv+"="); ok {

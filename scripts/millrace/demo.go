@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
 	"github.com/millrace-pipeline/millrace/shared/bench"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
@@ -22,7 +23,7 @@ func runDemo(ctx context.Context, e env, g *globalOptions, p *embedded.Pipeline,
 		return err
 	}
 	defer in.Close()
-	d, err := newKafkaDoor(ctx, p.Running().Kafka, p.Running().Topic)
+	d, err := newKafkaDoor(ctx, kafkaio.Config{Brokers: p.Running().Kafka}, p.Running().Topic)
 	if err != nil {
 		return err
 	}

@@ -17,12 +17,13 @@ type kafkaDoor struct {
 	producer *kafkaio.Producer
 }
 
-func newKafkaDoor(ctx context.Context, brokers []string, topic string) (door, error) {
-	p, err := kafkaio.NewProducer(ctx, &kafkaio.Config{Brokers: brokers, ClientID: "millrace-send"}, topic)
+func newKafkaDoor(ctx context.Context, c kafkaio.Config, topic string) (door, error) {
+	c.ClientID = "millrace-send"
+	p, err := kafkaio.NewProducer(ctx, &c, topic)
 	if err != nil {
 		return door{}, err
 	}
-	where := fmt.Sprintf("topic %s at %s", topic, strings.Join(brokers, ","))
+	where := fmt.Sprintf("topic %s at %s", topic, strings.Join(c.Brokers, ","))
 	return door{Door: &kafkaDoor{p}, where: where, close: p.Close}, nil
 }
 

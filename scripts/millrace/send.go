@@ -13,13 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 type sendOptions struct {
 	kafka     string
-	topic     string
+	cluster   clusterOptions
 	http      string
 	unchecked bool
 	rate      float64
@@ -53,7 +54,8 @@ func newSend(e env, g *globalOptions) *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.kafka, "kafka", "", "send to these Kafka `brokers` (host:port, separated by commas) instead of the running pipeline")
-	c.Flags().StringVar(&o.topic, "topic", "events", "the Kafka topic, with --kafka")
+	c.Flags().StringVar(&o.cluster.topic, "topic", embedded.Topic, "the Kafka `topic`, with --kafka")
+	o.cluster.security(c)
 	c.Flags().StringVar(&o.http, "http", "", "send with POST to this `URL` instead")
 	c.Flags().BoolVar(&o.unchecked, "unchecked", false, "send every line that is not empty as it is, to see what the pipeline makes of it")
 	c.Flags().Float64Var(&o.rate, "rate", 0, "send at most `N` lines a second")
@@ -153,11 +155,11 @@ func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door
 		return newHTTPDoor(u), nil
 	}
 	if o.kafka != "" {
-		list, err := brokers(o.kafka)
+		c, err := o.cluster.config(e, o.kafka)
 		if err != nil {
 			return door{}, err
 		}
-		return newKafkaDoor(ctx, list, o.topic)
+		return newKafkaDoor(ctx, c, o.cluster.topic)
 	}
 	t := newTarget(e, g)
 	defer t.close()
@@ -165,7 +167,11 @@ func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door
 	if err != nil {
 		return door{}, err
 	}
-	return newKafkaDoor(ctx, r.Kafka, r.Topic)
+	c, err := o.cluster.configOf(e, r.Kafka)
+	if err != nil {
+		return door{}, err
+	}
+	return newKafkaDoor(ctx, c, r.Topic)
 }
 
 // sendReport says what became of the lines.

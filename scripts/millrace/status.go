@@ -16,8 +16,9 @@ import (
 )
 
 type statusOptions struct {
-	watch bool
-	every time.Duration
+	cluster clusterOptions
+	watch   bool
+	every   time.Duration
 }
 
 func newStatus(e env, g *globalOptions) *cobra.Command {
@@ -40,6 +41,7 @@ func newStatus(e env, g *globalOptions) *cobra.Command {
 	}
 	c.Flags().BoolVar(&o.watch, "watch", false, "go on showing it until interrupted; with --json, a line each time")
 	c.Flags().DurationVar(&o.every, "every", 2*time.Second, "how often, with --watch")
+	o.cluster.security(c)
 	return c
 }
 
@@ -59,7 +61,7 @@ func runStatus(ctx context.Context, e env, g *globalOptions, o statusOptions) er
 	t := newTarget(e, g)
 	defer t.close()
 	for {
-		s, err := readStatus(ctx, e, t)
+		s, err := readStatus(ctx, e, t, &o.cluster)
 		if err != nil {
 			return err
 		}
@@ -80,7 +82,7 @@ func runStatus(ctx context.Context, e env, g *globalOptions, o statusOptions) er
 	}
 }
 
-func readStatus(ctx context.Context, e env, t *target) (statusJSON, error) {
+func readStatus(ctx context.Context, e env, t *target, cluster *clusterOptions) (statusJSON, error) {
 	var s statusJSON
 	switch r, err := t.running(); {
 	case err == nil:
@@ -88,9 +90,16 @@ func readStatus(ctx context.Context, e env, t *target) (statusJSON, error) {
 	case !errors.Is(err, embedded.ErrNotRunning):
 		return s, err
 	}
-	from, err := t.status(ctx, s.Running, e.now)
+	from, err := t.status(ctx, e.now)
 	if err != nil {
 		return s, err
+	}
+	if s.Running != nil {
+		c, err := cluster.configOf(e, s.Running.Kafka)
+		if err != nil {
+			return s, err
+		}
+		from.Lag = &lagger{t, c, s.Running.Group, s.Running.Topic}
 	}
 	s.Status = ops.ReadStatus(ctx, from)
 	return s, nil

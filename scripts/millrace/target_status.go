@@ -11,13 +11,11 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/metrics"
-	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
 )
 
-// status is where the state of the pipeline is found out; r is the process that runs, or
-// nil.
-func (t *target) status(ctx context.Context, r *embedded.Running, now func() time.Time) (ops.StatusSources, error) {
+// status is where the state of the pipeline is found out, its Kafka aside.
+func (t *target) status(ctx context.Context, now func() time.Time) (ops.StatusSources, error) {
 	d, err := t.open(ctx)
 	if err != nil {
 		return ops.StatusSources{}, err
@@ -32,9 +30,6 @@ func (t *target) status(ctx context.Context, r *embedded.Running, now func() tim
 	}
 	if t.metrics != nil {
 		from.Meter = &meter{t.metrics, now}
-	}
-	if r != nil {
-		from.Lag = &lagger{t, r}
 	}
 	return from, nil
 }
@@ -80,17 +75,19 @@ func (m *meter) Percentiles(ctx context.Context, metric string, since time.Time,
 
 // lagger asks the running process's Kafka. It is an ops.Lagger.
 type lagger struct {
-	t *target
-	r *embedded.Running
+	t      *target
+	config kafkaio.Config
+	group  string
+	topic  string
 }
 
 // Lag implements ops.Lagger.
 func (l *lagger) Lag(ctx context.Context) (int64, error) {
-	client, err := l.t.kafka(ctx, l.r.Kafka)
+	client, err := l.t.kafka(ctx, l.config)
 	if err != nil {
 		return 0, err
 	}
-	partitions, err := kafkaio.Lag(ctx, client, l.r.Group, l.r.Topic)
+	partitions, err := kafkaio.Lag(ctx, client, l.group, l.topic)
 	var sum int64
 	for _, p := range partitions {
 		sum += p.Lag
@@ -98,12 +95,13 @@ func (l *lagger) Lag(ctx context.Context) (int64, error) {
 	return sum, err
 }
 
-// kafka is a client of the brokers, kept for the next call.
-func (t *target) kafka(ctx context.Context, brokers []string) (*kgo.Client, error) {
+// kafka is a client of the cluster, kept for the next call.
+func (t *target) kafka(ctx context.Context, c kafkaio.Config) (*kgo.Client, error) {
 	if t.client != nil {
 		return t.client, nil
 	}
-	client, err := kafkaio.Dial(ctx, &kafkaio.Config{Brokers: brokers, ClientID: "millrace-status"})
+	c.ClientID = "millrace-status"
+	client, err := kafkaio.Dial(ctx, &c)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +19,7 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/function"
 	"github.com/millrace-pipeline/millrace/shared/handlers"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
+	"github.com/millrace-pipeline/millrace/shared/queue"
 	"github.com/millrace-pipeline/millrace/shared/schema"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
@@ -30,33 +32,84 @@ const (
 	envClaims = "CLAIMS_BUCKET"
 )
 
+// environment reads variables and remembers which are missing.
+type environment struct{ missing []error }
+
+func (e *environment) get(name string) string {
+	v := os.Getenv(name)
+	if v == "" {
+		e.missing = append(e.missing, fmt.Errorf("the environment variable %s is not set", name))
+	}
+	return v
+}
+
+func (e *environment) err() error { return errors.Join(e.missing...) }
+
 // Parts of the function of a stage. The error names every variable that is missing.
 func Parts(ctx context.Context, stage string) (*function.Parts, error) {
-	settings, err := spec.Load(os.Environ())
-	if err != nil {
-		return nil, err
-	}
 	st, ok := spec.StageByName(stage)
 	if !ok {
 		return nil, fmt.Errorf("there is no stage %q", stage)
 	}
-	var missing []error
-	get := func(name string) string {
-		v := os.Getenv(name)
-		if v == "" {
-			missing = append(missing, fmt.Errorf("the environment variable %s is not set", name))
-		}
-		return v
+	p, err := common()
+	if err != nil {
+		return nil, err
 	}
+	var env environment
 	topic := ""
 	if st.Next != "" {
-		topic = get(envTopic)
+		topic = env.get(envTopic)
 	}
-	own, dlq, bucket := get(envQueue), get(envDLQ), get(envClaims)
-	if err := errors.Join(missing...); err != nil {
+	urls := map[string]string{st.Queue(): env.get(envQueue), st.DLQ(): env.get(envDLQ)}
+	bucket := env.get(envClaims)
+	if err := env.err(); err != nil {
 		return nil, err
 	}
 	cfg, err := awsio.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.Topic = topicOf(cfg, topic)
+	p.Queue = queueOf(cfg, urls)
+	p.Claims = &awsio.Claims{Client: s3.NewFromConfig(cfg), Bucket: bucket}
+	return p, nil
+}
+
+// RedriveParts of the function dlq-redrive: the URL of every queue is in a variable of
+// its name, such as PROCESS_DLQ_URL.
+func RedriveParts(ctx context.Context) (*function.Parts, error) {
+	p, err := common()
+	if err != nil {
+		return nil, err
+	}
+	var env environment
+	q := queues{urls: make(map[string]string)}
+	names := []string{spec.Quarantine}
+	for _, s := range spec.Stages {
+		names = append(names, s.Queue(), s.DLQ())
+	}
+	for _, name := range names {
+		variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_URL"
+		if !strings.HasSuffix(name, "-dlq") && name != spec.Quarantine {
+			variable = strings.ToUpper(name) + "_QUEUE_URL"
+		}
+		q.urls[name] = env.get(variable)
+	}
+	if err := env.err(); err != nil {
+		return nil, err
+	}
+	cfg, err := awsio.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q.client = sqs.NewFromConfig(cfg)
+	p.Queues = q
+	return p, nil
+}
+
+// common is what every function has.
+func common() (*function.Parts, error) {
+	settings, err := spec.Load(os.Environ())
 	if err != nil {
 		return nil, err
 	}
@@ -64,24 +117,18 @@ func Parts(ctx context.Context, stage string) (*function.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	registered, err := schema.Load(samples.Schemas, settings.SchemaUnknown == spec.SchemaRefuse)
-	if err != nil {
-		return nil, err
-	}
 	see, err := observe(settings)
 	if err != nil {
 		return nil, err
 	}
-	return &function.Parts{
-		Settings: settings,
-		Topic:    topicOf(cfg, topic),
-		Queue:    queueOf(cfg, map[string]string{st.Queue(): own, st.DLQ(): dlq}),
-		Claims:   &awsio.Claims{Client: s3.NewFromConfig(cfg), Bucket: bucket},
-		Schema:   registered,
-		Handlers: registry,
-		Observe:  see,
-		Now:      time.Now,
-	}, nil
+	return &function.Parts{Settings: settings, Handlers: registry, Observe: see, Now: time.Now}, nil
+}
+
+// Schemas loads the schema registry, which ingest checks events against.
+func Schemas(p *function.Parts) error {
+	r, err := schema.Load(samples.Schemas, p.Settings.SchemaUnknown == spec.SchemaRefuse)
+	p.Schema = r
+	return err
 }
 
 func topicOf(cfg aws.Config, arn string) func(string) pipeline.Sender {
@@ -92,4 +139,18 @@ func topicOf(cfg aws.Config, arn string) func(string) pipeline.Sender {
 func queueOf(cfg aws.Config, urls map[string]string) func(string) pipeline.Sender {
 	client := sqs.NewFromConfig(cfg)
 	return func(name string) pipeline.Sender { return &awsio.Queue{Client: client, URL: urls[name]} }
+}
+
+// queues opens SQS queues by Millrace's name for them. It implements redrive.Queues.
+type queues struct {
+	client *sqs.Client
+	urls   map[string]string
+}
+
+func (q queues) Queue(_ context.Context, name string) (queue.Queue, error) {
+	url, ok := q.urls[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", name, queue.ErrNoQueue)
+	}
+	return &awsio.Queue{Client: q.client, URL: url}, nil
 }

@@ -129,7 +129,11 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
 	defer cancel()
 	if err := checkServer(ctx, client); err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the event store within %v: %s", o.ConnectTimeout, hideSecrets(readable(err).Error(), o.URI)), s.Close())
+		text := hideSecrets(readable(err).Error(), o.URI)
+		if ctx.Err() != nil {
+			text += fmt.Sprintf(" (waited %v)", o.ConnectTimeout)
+		}
+		return nil, errors.Join(fmt.Errorf("connect to the event store: %s", text), s.Close())
 	}
 	return s, nil
 }

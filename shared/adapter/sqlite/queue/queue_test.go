@@ -193,9 +193,9 @@ func TestCancelledReceiveTakesNothing(t *testing.T) {
 	if msgs, err := q["q"].Receive(ctx, queue.ReceiveOptions{Max: 1}); len(msgs) > 0 || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, %v", msgs, err)
 	}
-	for _, err := range q["q"].Send(ctx, []queue.Message{{Body: []byte("y")}}) {
+	for i, err := range q["q"].Send(ctx, numbered(3)) {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("send: %v", err)
+			t.Errorf("send of message %d: %v", i, err)
 		}
 	}
 	if d := depth(t, b, "q"); d.Visible != 1 || d.InFlight != 0 {
@@ -284,6 +284,33 @@ func TestMovesAreForgotten(t *testing.T) {
 	moves, err := b.Moves(t.Context(), "dead")
 	if err != nil || len(moves) != 10 || moves[0].ID != last.ID {
 		t.Errorf("%d tasks, first %+v, last started %s: %v", len(moves), moves[0], last.ID, err)
+	}
+}
+
+// A message that a task moved into a dead-letter queue was not redriven there by a queue:
+// it has no source to go back to, as if it had been sent there.
+func TestMoveForgetsTheSource(t *testing.T) {
+	b, _, q := withClock(t, map[string]queue.Config{
+		"work": {DLQ: "dead", MaxReceives: 1}, "other": {DLQ: "second", MaxReceives: 1},
+	}, "dead", "second", "work", "other")
+	mustSend(t, q["work"], numbered(1)...)
+	if err := q["work"].ChangeVisibility(t.Context(), receive(t, q["work"], 1)[0].Receipt, 0); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, q["work"], 0)
+	for _, c := range []struct {
+		source, dest string
+		want         queue.MoveStatus
+	}{{"dead", "second", queue.MoveCompleted}, {"second", "", queue.MoveFailed}} {
+		if _, err := b.StartMove(t.Context(), c.source, queue.MoveOptions{Dest: c.dest}); err != nil {
+			t.Fatal(err)
+		}
+		if m := endOfMove(t, b, c.source); m.Status != c.want {
+			t.Errorf("task ended as %+v, want %s", m, c.want)
+		}
+	}
+	if d := depth(t, b, "second"); d.Visible != 1 {
+		t.Errorf("second: %+v", d)
 	}
 }
 

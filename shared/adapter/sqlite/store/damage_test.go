@@ -218,9 +218,9 @@ func TestRebuildCorrects(t *testing.T) {
 		{`UPDATE aggregate SET version = 99 WHERE subject = '3'`, 1},
 		{`UPDATE aggregate SET latest_data = NULL, last_time = 0 WHERE subject IN ('4', '5')`, 2},
 		{`DELETE FROM aggregate WHERE subject = '6'`, 1},
-		{`DELETE FROM aggregate_type WHERE subject = '7'`, 1},
-		{`UPDATE aggregate_type SET count = 5 WHERE subject IN ('6', '7', '8')`, 3},
-		{`INSERT INTO aggregate_type VALUES ('/none', 'n', 'a', 1), ('/none', 'n', 'b', 1)`, 1},
+		{`UPDATE aggregate SET types = '{"t0":5}' WHERE subject IN ('6', '7', '8')`, 3},
+		{`UPDATE aggregate SET types = '[]' WHERE subject = '9'`, 1},
+		{`INSERT INTO aggregate SELECT id + 100, 99, subject, 1, 1, 1, '{}', 'x', 'y', NULL FROM aggregate WHERE subject < '2'`, 2},
 		{`DELETE FROM aggregate`, 10},
 	} {
 		before := snapshot(t, s)
@@ -262,9 +262,12 @@ func snapshot(t *testing.T, s *Store) string {
 	t.Helper()
 	var b strings.Builder
 	err := s.db.Read(t.Context(), func(conn *sqlite.Conn) error {
-		for _, table := range summed {
-			err := query(conn, `SELECT * FROM `+table+` ORDER BY 1, 2, 3`, func(row *sqlite.Stmt) error {
+		for table, order := range map[string]string{"counter": "hour, tenant, type", "aggregate": "subject, source"} {
+			err := query(conn, `SELECT * FROM `+table+` ORDER BY `+order, func(row *sqlite.Stmt) error {
 				for i := range row.ColumnCount() {
+					if row.ColumnName(i) == "id" {
+						continue
+					}
 					fmt.Fprintf(&b, "%s|", row.ColumnText(i))
 				}
 				b.WriteByte('\n')

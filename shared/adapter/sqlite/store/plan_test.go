@@ -55,7 +55,7 @@ func TestReadsSearch(t *testing.T) {
 		sqlNumber, sqlNumbers, sqlSource, sqlNext, sqlMoveKey,
 		sqlSegmentOf, sqlSegmentsByTime, sqlSegmentTimes, sqlAttributes, sqlIDs, sqlTerms, sqlLastTerm,
 		sqlLease, sqlLeased, sqlLeasedSources, sqlFinishLease, sqlMarkStored, sqlResetLease,
-		sqlAggregate, sqlAggregateTypes, sqlCounters, sqlTenantCounters,
+		sqlAggregate, fmt.Sprintf(sqlFindSummary, "aggregate"), fmt.Sprintf(sqlSetSums, "aggregate"), fmt.Sprintf(sqlSetLatest, "aggregate"), sqlCounters, sqlTenantCounters,
 	}
 	for _, c := range everyCriteria(t) {
 		list, _ := sqlListLeased(c)

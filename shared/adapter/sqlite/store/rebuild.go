@@ -12,7 +12,7 @@ import (
 const rebuilt = "rebuilt_"
 
 // summed are the tables that Write keeps besides the events.
-var summed = []string{"counter", "aggregate", "aggregate_type"}
+var summed = []string{"counter", "aggregate"}
 
 const (
 	sqlSchema      = `SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?`
@@ -21,15 +21,10 @@ const (
 	sqlDifferingCounters = `SELECT count(*)
 		FROM counter AS c FULL JOIN rebuilt_counter AS r USING (hour, tenant, type)
 		WHERE c.count IS NOT r.count`
-	sqlDifferingAggregates = `SELECT count(*) FROM (
-		SELECT source, subject
-		FROM aggregate AS a FULL JOIN rebuilt_aggregate AS r USING (source, subject)
-		WHERE (a.version, a.first_time, a.last_time, a.latest_id, a.latest_type, a.latest_data)
-			IS NOT (r.version, r.first_time, r.last_time, r.latest_id, r.latest_type, r.latest_data)
-		UNION
-		SELECT source, subject
-		FROM aggregate_type AS a FULL JOIN rebuilt_aggregate_type AS r USING (source, subject, type)
-		WHERE a.count IS NOT r.count)`
+	sqlDifferingAggregates = `SELECT count(*)
+		FROM aggregate AS a FULL JOIN rebuilt_aggregate AS r USING (subject, source)
+		WHERE (a.version, a.first_time, a.last_time, a.types, a.latest_id, a.latest_type, a.latest_data)
+			IS NOT (r.version, r.first_time, r.last_time, r.types, r.latest_id, r.latest_type, r.latest_data)`
 )
 
 // Rebuild implements store.Analytics. It sums up the segments as Write did, into tables
@@ -78,6 +73,8 @@ func (s *Store) sumUpAll(conn *sqlite.Conn) error {
 	if err != nil {
 		return err
 	}
+	sources := s.sources.in(conn)
+	w := newAggregateWriter(conn, &sources, rebuilt+"aggregate")
 	return query(conn, sqlAllSegments, func(row *sqlite.Stmt) error {
 		seg := stored{first: row.ColumnInt64(0), at: row.ColumnInt64(1)}
 		if err := seg.load(blob(row, 2), blob(row, 3)); err != nil {
@@ -96,7 +93,7 @@ func (s *Store) sumUpAll(conn *sqlite.Conn) error {
 		if err != nil {
 			return err
 		}
-		return s.sumUp(events, times).write(conn, rebuilt)
+		return w.write(s.sumUp(events, times))
 	})
 }
 

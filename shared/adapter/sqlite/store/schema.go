@@ -86,23 +86,18 @@ CREATE INDEX lease_status  ON lease (status, time)     WHERE stored = 0;
 CREATE INDEX lease_until   ON lease (until)            WHERE stored = 0 AND status = 'PROCESSING';
 
 CREATE TABLE aggregate (
-	source      TEXT    NOT NULL,
+	id          INTEGER PRIMARY KEY,
+	source      INTEGER NOT NULL,
 	subject     TEXT    NOT NULL,
 	version     INTEGER NOT NULL,
 	first_time  INTEGER NOT NULL,
 	last_time   INTEGER NOT NULL,
+	types       TEXT    NOT NULL, -- JSON object: count by type
 	latest_id   TEXT    NOT NULL,
 	latest_type TEXT    NOT NULL,
 	latest_data BLOB,
-	PRIMARY KEY (source, subject)
+	UNIQUE (subject, source)
 );
-CREATE TABLE aggregate_type (
-	source  TEXT    NOT NULL,
-	subject TEXT    NOT NULL,
-	type    TEXT    NOT NULL,
-	count   INTEGER NOT NULL,
-	PRIMARY KEY (source, subject, type)
-) WITHOUT ROWID;
 
 -- Written by Check.
 CREATE TABLE heartbeat (

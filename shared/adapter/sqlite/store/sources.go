@@ -30,6 +30,10 @@ type batchSources struct {
 	found map[string]int64
 }
 
+func (s *sources) in(conn *sqlite.Conn) batchSources {
+	return batchSources{conn: conn, all: s, found: make(map[string]int64)}
+}
+
 func (b *batchSources) id(name string) (int64, error) {
 	if id, ok := b.found[name]; ok {
 		return id, nil

@@ -63,7 +63,6 @@ func open(ctx context.Context, path string, o Options, sync db.Sync) (*Store, er
 		MustExist:     o.MustExist,
 		Sync:          sync,
 		CacheBytes:    cacheBytes,
-		PageSize: 8192, CheckpointBytes: 67108864,
 	})
 	if err != nil {
 		return nil, err
@@ -78,11 +77,8 @@ func open(ctx context.Context, path string, o Options, sync db.Sync) (*Store, er
 	return s, nil
 }
 
-// pageSize: segments are large, and every page of them is a write of its own.
-const pageSize = 8192
-
 // cacheBytes of each connection: the pages of the key table that new ids fall into.
-const cacheBytes = 134217728
+const cacheBytes = 32 << 20
 
 // Close ends the running calls and closes the file. Calls after it return an error.
 func (s *Store) Close() error { return s.db.Close() }

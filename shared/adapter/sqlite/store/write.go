@@ -63,7 +63,7 @@ func (s *Store) Write(ctx context.Context, events []event.Event) ([]store.Result
 	ready := s.prepare(enc, valid, stored)
 	var found map[string]int64
 	err := s.db.Write(ctx, func(conn *sqlite.Conn) error {
-		w := batchWriter{conn: conn, layout: &s.layout, sources: batchSources{conn: conn, all: &s.sources, found: make(map[string]int64)}}
+		w := batchWriter{conn: conn, layout: &s.layout, sources: s.sources.in(conn)}
 		fresh, err := w.claim(valid)
 		if err != nil {
 			return err
@@ -240,5 +240,5 @@ func (w *batchWriter) store(b batch, stored int64) error {
 		}
 		first = next
 	}
-	return b.aggregates.write(w.conn, "")
+	return newAggregateWriter(w.conn, &w.sources, "aggregate").write(b.aggregates)
 }
