@@ -14,6 +14,7 @@ import (
 
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 
 	"github.com/millrace-pipeline/millrace/localstack/host"
@@ -37,7 +38,7 @@ func dockerAnswers(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	client := http.Client{Transport: &http.Transport{
+	engine := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", socket)
@@ -47,7 +48,7 @@ func dockerAnswers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	resp, err := engine.Do(req)
 	if err != nil {
 		return fmt.Errorf("no Docker engine answers: %w", errors.Unwrap(err))
 	}
@@ -144,6 +145,22 @@ func (s *containerServer) Stop(ctx context.Context) error {
 }
 
 func (s *containerServer) Kill(ctx context.Context) error {
-	var none time.Duration
-	return s.container.Stop(ctx, &none)
+	docker, err := testcontainers.NewDockerClientWithOpts(ctx)
+	if err != nil {
+		return err
+	}
+	defer docker.Close()
+	// Stop with no time to spare still sends SIGTERM first.
+	if _, err := docker.ContainerKill(ctx, s.container.GetContainerID(), client.ContainerKillOptions{Signal: "KILL"}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return host.Poll(ctx, 20*time.Millisecond, func(ctx context.Context) error {
+		state, err := s.container.State(ctx)
+		if err == nil && state.Running {
+			err = errors.New("the container still runs")
+		}
+		return err
+	})
 }

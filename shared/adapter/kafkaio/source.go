@@ -2,6 +2,8 @@ package kafkaio
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -41,12 +43,12 @@ type Handler func(ctx context.Context, batch []*kgo.Record) (failed map[Partitio
 
 // SourceOptions say what to read and how to hand it over.
 type SourceOptions struct {
-	Group      string
-	Topics     []string
-	FromLatest bool // where the group has no committed offset; else from the first record
+	Group      string   // of consumers; required
+	Topics     []string // required
+	FromLatest bool     // where the group has no committed offset; else from the first record
 
-	Records     int           // most in a batch; 0: DefaultRecords
-	Bytes       int           // most in a batch, as Lambda's payload; 0: MaxBytes
+	Records     int           // most in a batch, up to MaxRecords; 0: DefaultRecords
+	Bytes       int           // most in a batch, as Lambda's payload, up to MaxBytes; 0: MaxBytes
 	Window      time.Duration // how long a batch waits for more records; 0: not at all
 	Concurrency int           // batches at once; 0: 1
 	Bisect      bool          // halve a batch that failed as a whole, until the record that fails it is alone
@@ -58,7 +60,7 @@ type SourceOptions struct {
 	// next record. nil: 100 ms, doubling to 30 s.
 	Backoff func(n int) time.Duration
 
-	Handle Handler
+	Handle Handler          // required
 	Log    *slog.Logger     // nil: none
 	Now    func() time.Time // nil: time.Now
 }
@@ -77,6 +79,20 @@ func (o *SourceOptions) setDefaults() {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+}
+
+func (o *SourceOptions) validate() error {
+	switch {
+	case o.Group == "" || len(o.Topics) == 0 || o.Handle == nil:
+		return errors.New("a Kafka source needs a group, topics and a handler")
+	case o.Records < 1 || o.Records > MaxRecords:
+		return fmt.Errorf("a Kafka batch has 1 to %d records, not %d", MaxRecords, o.Records)
+	case o.Bytes < 1 || o.Bytes > MaxBytes:
+		return fmt.Errorf("a Kafka batch has 1 to %d bytes, not %d", MaxBytes, o.Bytes)
+	case o.Concurrency < 1 || o.Window < 0 || o.Processing < 0:
+		return errors.New("concurrency, window and processing time of a Kafka source cannot be negative")
+	}
+	return nil
 }
 
 func setDefault[T comparable](v *T, to T) {
@@ -102,6 +118,9 @@ type Source struct {
 // line. The caller must call Run.
 func NewSource(ctx context.Context, c *Config, o SourceOptions) (*Source, error) {
 	o.setDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
 	probe, err := Dial(ctx, c)
 	if err != nil {
 		return nil, err
@@ -111,7 +130,8 @@ func NewSource(ctx context.Context, c *Config, o SourceOptions) (*Source, error)
 	if err != nil {
 		return nil, err
 	}
-	src := &Source{o: o, s: newScheduler(&o)}
+	src := &Source{o: o}
+	src.s = newScheduler(&src.o)
 	start := kgo.NewOffset().AtStart()
 	if o.FromLatest {
 		start = kgo.NewOffset().AtEnd()

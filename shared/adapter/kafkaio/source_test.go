@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -328,4 +329,23 @@ func TestSourceFromLatest(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestSourceOptionsThatAreWrong(t *testing.T) {
+	good := kafkaio.SourceOptions{Group: "g", Topics: []string{"t"}, Handle: succeed}
+	for want, change := range map[string]func(*kafkaio.SourceOptions){
+		"needs a group":      func(o *kafkaio.SourceOptions) { o.Group = "" },
+		"topics":             func(o *kafkaio.SourceOptions) { o.Topics = nil },
+		"and a handler":      func(o *kafkaio.SourceOptions) { o.Handle = nil },
+		"10000 records":      func(o *kafkaio.SourceOptions) { o.Records = 10_001 },
+		"6291456 bytes":      func(o *kafkaio.SourceOptions) { o.Bytes = 7 << 20 },
+		"be negative":        func(o *kafkaio.SourceOptions) { o.Concurrency = -1 },
+		"cannot be negative": func(o *kafkaio.SourceOptions) { o.Window = -1 },
+	} {
+		o := good
+		change(&o)
+		if _, err := kafkaio.NewSource(t.Context(), config("127.0.0.1:1"), o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
 }

@@ -73,17 +73,22 @@ func (s *Store) begin(ctx context.Context, w *chunkWriter) error {
 	return err
 }
 
-// complete is step 3. It is not waited for: lost with its server it leaves the batch
-// incomplete, and so does an error, which costs nobody but a later reader anything.
-func (s *Store) complete(ctx context.Context, id bson.ObjectID, d *delta) error {
+// complete is step 3, and returns the size of what is to be folded. It is not waited for:
+// lost with its server it leaves the batch incomplete, and so does an error, which costs
+// nobody but a later reader anything.
+func (s *Store) complete(ctx context.Context, id bson.ObjectID, d *delta) (size int, err error) {
 	incomplete := bson.D{{Key: "_id", Value: id}, {Key: "keys", Value: exists}}
 	batches := s.collection(collBatches, options.Collection().SetWriteConcern(writeconcern.W1()))
 	if d.empty() {
 		_, err := batches.DeleteOne(ctx, incomplete)
-		return err
+		return 0, err
 	}
-	_, err := batches.ReplaceOne(ctx, incomplete, d.document(s.now()))
-	return err
+	doc, err := bson.Marshal(d.document(s.now()))
+	if err != nil {
+		return 0, err
+	}
+	_, err = batches.ReplaceOne(ctx, incomplete, bson.Raw(doc))
+	return len(doc), err
 }
 
 // document is a completed batch without its id.
@@ -115,7 +120,7 @@ func (s *Store) recover(ctx context.Context) error {
 	for i := range found {
 		d, err := s.written(ctx, &found[i])
 		if err == nil {
-			err = s.complete(ctx, found[i].ID, d)
+			_, err = s.complete(ctx, found[i].ID, d)
 		}
 		errs = append(errs, err)
 	}

@@ -72,7 +72,7 @@ func TestIntegrationCrashBetweenSteps(t *testing.T) {
 				t.Fatal(err)
 			}
 			insertAll(t, s, w)
-			if err := s.complete(t.Context(), w.batch, w.delta(batch, nil)); err != nil {
+			if _, err := s.complete(t.Context(), w.batch, w.delta(batch, nil)); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -144,7 +144,7 @@ func TestIntegrationYoungBatchIsLeftAlone(t *testing.T) {
 	}
 	insertAll(t, s, w)
 	exactAtRest(t, s, 10)
-	if err := s.complete(t.Context(), w.batch, w.delta(batch, nil)); err != nil {
+	if _, err := s.complete(t.Context(), w.batch, w.delta(batch, nil)); err != nil {
 		t.Fatal(err)
 	}
 	exactAtRest(t, s, 10)
@@ -170,7 +170,7 @@ func TestIntegrationRecoveredElsewhere(t *testing.T) {
 	exactAtRest(t, s, 10)
 	complete := func() {
 		t.Helper()
-		if err := s.complete(t.Context(), w.batch, w.delta(batch, nil)); err != nil {
+		if _, err := s.complete(t.Context(), w.batch, w.delta(batch, nil)); err != nil {
 			t.Fatal(err)
 		}
 		exactAtRest(t, s, 10)

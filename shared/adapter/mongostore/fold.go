@@ -11,27 +11,29 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 )
 
+// When a process folds, and how much. A change of a counter costs mongod as much as
+// storing an event does, and batches mostly change the same counters: summed up over many
+// of them it is a change in a thousand events.
 const (
-	// foldEvery is how many batches a process completes between two folds. A change of a
-	// counter costs mongod as much as storing an event does, and batches mostly change
-	// the same counters: summed up over many of them it is a change in a thousand events.
-	foldEvery = 64
-	// foldBytes of batches are folded at once; more wait for the next time.
-	foldBytes = 8 << 20
-	// foldTimeout bounds what a writer does for the others.
-	foldTimeout = 5 * time.Second
+	foldEvery   = 64              // batches that the process has completed
+	foldAfter   = 4 << 20         // or so many bytes of them
+	foldBytes   = 2 * foldAfter   // at once; more, of other processes, wait for the next time
+	foldTimeout = 5 * time.Second // what a writer does for the others
 )
 
 // errFolded: another process folds the same batches.
 var errFolded = errors.New("the batches are being folded elsewhere")
 
-// foldSometimes sums up completed batches after this process's first one and every
-// foldEvery-th from then on. Whatever fails here is left for the next time: counters and
-// aggregates are exact without it.
-func (s *Store) foldSometimes(ctx context.Context) {
-	if s.completed.Add(1)%foldEvery != 1 {
+// foldSometimes is called when a batch of a size has been completed. It folds after the
+// process's first batch, whatever others have left, and from then on as the constants
+// say. Whatever fails here is left for the next time: counters and aggregates are exact
+// without it.
+func (s *Store) foldSometimes(ctx context.Context, size int) {
+	n, bytes := s.completed.Add(1), s.completedBytes.Add(int64(size))
+	if n%foldEvery != 1 && bytes < foldAfter {
 		return
 	}
+	s.completedBytes.Store(0)
 	ctx, cancel := context.WithTimeout(ctx, foldTimeout)
 	defer cancel()
 	_ = s.recover(ctx)

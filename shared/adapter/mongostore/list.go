@@ -143,9 +143,10 @@ func (s *Store) newest(ctx context.Context, from *source, hi int64, n int) ([]bs
 			return nil, err
 		}
 		all = append(all, docs...)
+		slices.SortFunc(all, func(a, b bson.Raw) int { return cmp.Compare(millisOf(b), millisOf(a)) })
+		all = all[:min(n, len(all))]
 	}
-	slices.SortFunc(all, func(a, b bson.Raw) int { return cmp.Compare(millisOf(b), millisOf(a)) })
-	return all[:min(n, len(all))], nil
+	return all, nil
 }
 
 // ofMoment finds the first n documents of one millisecond that come after a position.
@@ -161,9 +162,10 @@ func (s *Store) ofMoment(ctx context.Context, from *source, at int64, after *sto
 			return nil, err
 		}
 		all = append(all, docs...)
+		slices.SortFunc(all, compareDocuments)
+		all = all[:min(n, len(all))]
 	}
-	slices.SortFunc(all, compareDocuments)
-	return all[:min(n, len(all))], nil
+	return all, nil
 }
 
 var (

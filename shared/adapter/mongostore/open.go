@@ -71,9 +71,10 @@ type Store struct {
 	now       func() time.Time
 	timeout   time.Duration
 
-	writers     sync.Pool    // of *chunkWriter
-	redelivered atomic.Bool  // the last chunk was mostly known already (write.go)
-	completed   atomic.Int64 // batches; every foldEvery-th folds (fold.go)
+	writers     sync.Pool   // of *chunkWriter
+	redelivered atomic.Bool // the last chunk was mostly known already (write.go)
+
+	completed, completedBytes atomic.Int64 // batches, and bytes of them since the last fold (fold.go)
 
 	close    sync.Once
 	closeErr error

@@ -16,14 +16,6 @@ func space(b []byte, i int) int {
 	return i
 }
 
-// comma skips a comma at b[i] and the white space behind it.
-func comma(b []byte, i int) int {
-	if b[i] == ',' {
-		return space(b, i+1)
-	}
-	return i
-}
-
 const ones, highs = 0x0101010101010101, 0x8080808080808080
 
 // zeros has the high bit set of the first byte of x that is zero; bits above mean nothing.
@@ -125,17 +117,23 @@ func appendUnescaped(dst, s []byte) ([]byte, int) {
 		return append(dst, '\r'), 2
 	case 't':
 		return append(dst, '\t'), 2
+	case 'u':
+		r, n := unescapeRune(s)
+		return utf8.AppendRune(dst, r), n
 	default: // '"', '\\', '/'
 		return append(dst, c), 2
-	case 'u':
 	}
-	r, n := hex4(s[2:]), 6
+}
+
+// unescapeRune is the character of the \u sequence or pair that s begins with.
+func unescapeRune(s []byte) (r rune, n int) {
+	r = hex4(s[2:])
 	if 0xd800 <= r && r < 0xdc00 && len(s) >= 12 && s[6] == '\\' && s[7] == 'u' {
 		if low := hex4(s[8:]); 0xdc00 <= low && low < 0xe000 {
-			r, n = (r-0xd800)<<10|(low-0xdc00)+0x10000, 12
+			return (r-0xd800)<<10 | (low - 0xdc00) + 0x10000, 12
 		}
 	}
-	return utf8.AppendRune(dst, r), n
+	return r, 6
 }
 
 func hex4(s []byte) (r rune) {

@@ -11,6 +11,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readconcern"
 
 	"github.com/millrace-pipeline/millrace/shared/event"
 	"github.com/millrace-pipeline/millrace/shared/fault"
@@ -181,10 +182,12 @@ func keysOf(events []event.Event, places []int) bson.RawValue {
 	return bson.RawValue{Type: bson.TypeArray, Value: keys.finish()}
 }
 
-// storedKeys finds which of the keys, an array, events are stored under.
+// storedKeys finds which of the keys, an array, events are stored under, as a majority has
+// acknowledged: an event that a failover can take back is not stored.
 func (s *Store) storedKeys(ctx context.Context, keys any) (keySet, error) {
 	filter := bson.D{{Key: "_id", Value: bson.D{{Key: "$in", Value: keys}}}}
-	cur, err := s.collection(collEvents).Find(ctx, filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}))
+	events := s.collection(collEvents, options.Collection().SetReadConcern(readconcern.Majority()))
+	cur, err := events.Find(ctx, filter, options.Find().SetProjection(bson.D{{Key: "_id", Value: 1}}))
 	if err != nil {
 		return nil, err
 	}
@@ -215,8 +218,9 @@ func (s *Store) insertAndCount(ctx context.Context, w *chunkWriter, events []eve
 	}
 	if certain {
 		slices.Sort(indexes)
-		_ = s.complete(ctx, w.batch, w.delta(events, indexes))
-		s.foldSometimes(ctx)
+		if size, err := s.complete(ctx, w.batch, w.delta(events, indexes)); err == nil {
+			s.foldSometimes(ctx, size)
+		}
 	}
 	return nil
 }

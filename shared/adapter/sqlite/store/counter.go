@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -64,14 +65,13 @@ func (c counters) addColumns(cols *columns) error {
 	return nil
 }
 
-func sqlAddCounter(prefix string) string {
-	return `INSERT INTO ` + prefix + `counter AS c (hour, tenant, type, count) VALUES (?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET count = c.count + excluded.count`
-}
+// sqlAddCounter needs the name of the table, which differs in a rebuild.
+const sqlAddCounter = `INSERT INTO %s AS c (hour, tenant, type, count) VALUES (?, ?, ?, ?)
+	ON CONFLICT DO UPDATE SET count = c.count + excluded.count`
 
-// write adds the counters to the table whose name begins with prefix.
-func (c counters) write(conn *sqlite.Conn, prefix string) error {
-	sql := sqlAddCounter(prefix)
+// write adds the counters to what a table has.
+func (c counters) write(conn *sqlite.Conn, table string) error {
+	sql := fmt.Sprintf(sqlAddCounter, table)
 	for _, k := range slices.SortedFunc(maps.Keys(c), counterKey.compare) {
 		if err := exec(conn, sql, k.hour, k.tenant, k.typ, c[k]); err != nil {
 			return err

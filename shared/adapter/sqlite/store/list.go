@@ -131,6 +131,9 @@ func (n *newest) addFrom(conn *sqlite.Conn, c *criteria, seg candidate) error {
 func loadColumns(conn *sqlite.Conn, first int64) (*columns, error) {
 	seg := stored{first: first}
 	err := query(conn, sqlAttributes, func(row *sqlite.Stmt) error { return seg.load(blob(row, 0), nil) }, first)
+	if err == nil && seg.columns.count == 0 {
+		err = damagedSegment(first, nil) // it is gone
+	}
 	return &seg.columns, err
 }
 

@@ -85,7 +85,7 @@ func (s *Store) sumUpAll(conn *sqlite.Conn) error {
 			if err := sum.addColumns(&seg.columns); err != nil {
 				return damagedSegment(seg.first, err)
 			}
-			if err := sum.write(conn, rebuilt); err != nil {
+			if err := sum.write(conn, rebuilt+"counter"); err != nil {
 				return err
 			}
 		}

@@ -45,7 +45,7 @@ func addOpen(conn *sqlite.Conn, l *layout, first int64, terms []byte, next int64
 	if err != nil {
 		return err
 	}
-	if err := sum.write(conn, ""); err != nil {
+	if err := sum.write(conn, "counter"); err != nil {
 		return err
 	}
 	return exec(conn, sqlClearOpen)

@@ -115,6 +115,7 @@ func (p encoderPool) put(w *encoder) {
 	if cap(w.raw)+w.out.size() > encoderBytes {
 		return
 	}
+	w.columns.reset() // it has views of the events
 	w.out.reset()
 	select {
 	case p <- w:

@@ -5,17 +5,22 @@
 //   - The events of a Write are one compressed blob, a segment (segment.go). The only row
 //     per event is its key, in the table event. Everything else is per segment: the
 //     attributes that events are filtered by, in columns (columns.go), and an index of
-//     which segments have which values (terms.go). So a Write costs about 4 µs an event,
-//     of which the key is half, and as much in a large store as in a small one as long
-//     as producers' ids grow with time; a row with one SQL index per filter took seven
-//     times as long.
+//     which segments have which values (terms.go). So a Write costs about 5 µs of CPU an
+//     event, in a store of three million events as in one of 100,000, as long as
+//     producers' ids grow with time. A row per event with an SQL index per filter took
+//     five times as long, and more as it grew. Random ids cost about 25 µs at a million
+//     events: each falls into a page of its own.
 //   - A listing finds the segments that can have matching events through an index, newest
 //     first, and stops when no further one can have a newer event than those found
 //     (list.go).
+//   - New segments are open; their terms and counters are summed up many at a time
+//     (seal.go).
+//   - Counters and aggregates change in the transaction that stores the events, by what
+//     is new in it: they cannot count an event twice. An aggregate is a row, about 20 µs
+//     an event where each event has its own subject.
 //   - An event that has only been leased (delivery rule 9) is in the table lease until it
-//     is stored; listings merge both. See lease.go.
-//   - Counters and aggregates are changed in the transaction that stores the events, by
-//     what is new in it: they cannot count an event twice.
+//     is stored; listings merge both (leased.go).
+//   - Blobs have checksums: a damaged page is an error, never an event (frame.go).
 package store
 
 import (
