@@ -32,7 +32,7 @@ var layers = []layer{
 	{"shared/stage", append([]string{"shared/handlers"}, core...), []string{"golang.org/x/sync"}, "a stage is pure work"},
 	{"shared/handlers", core, []string{"-"}, "handlers are the user's code, not ours to bind to an SDK"},
 	{"shared/breaker", core, []string{"github.com/failsafe-go"}, "one library, wrapped once"},
-	{"shared/redrive", core, []string{"golang.org/x/time"}, "the engine knows queues, not SQS"},
+	{"shared/redrive", core, []string{"golang.org/x"}, "the engine knows queues, not SQS"},
 	{"shared/schema", append([]string{"events-samples"}, core...), []string{"github.com/santhosh-tekuri/jsonschema"}, "one library, wrapped once"},
 	{"shared/ops", append([]string{"shared/redrive", "shared/schema"}, core...), []string{"golang.org/x"}, "operations know interfaces, not targets"},
 	{"shared/adapter/", append([]string{"shared/adapter/SELF"}, core...), nil, "an adapter knows the core and its own SDK, never another adapter"},

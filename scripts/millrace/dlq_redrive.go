@@ -36,7 +36,7 @@ func newDLQRedrive(e env, g *globalOptions) *cobra.Command {
 			"First remove what made them fail: `millrace dlq list` says what.\n\n" +
 			"Without --execute it only counts what it would do. A dead letter that has come back too often " +
 			"(setting MILLRACE_MAX_REDRIVES) goes to the quarantine instead. What is in the quarantine stays there.\n\n" +
-			"With --json: {\"executed\", \"redriven\", \"quarantined\", \"left\", \"failed\", \"byReason\"}.",
+			"With --json: {\"executed\", \"redriven\", \"quarantined\", \"left\", \"failed\", \"by_reason\"}.",
 		Example: "  millrace dlq redrive\n" +
 			"  millrace dlq redrive --stage persist --reason store_unavailable --execute\n" +
 			"  millrace dlq redrive --passing --max 1000 --rate 100 --execute",

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/metrics"
+	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
 )
 
@@ -22,7 +22,7 @@ func (t *target) status(ctx context.Context, now func() time.Time) (ops.StatusSo
 	}
 	from := ops.StatusSources{Store: d.Events, Queues: d.Queues, Browse: d.Queues, Now: now}
 	if t.metrics == nil {
-		reader, err := metrics.OpenReader(ctx, filepath.Join(t.dir, "metrics.db"))
+		reader, err := embedded.OpenMetrics(ctx, t.dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the process has recorded nothing yet
 			return from, err
 		}

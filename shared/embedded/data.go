@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/file"
 	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
+	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/metrics"
 	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/queue"
 	eventstore "github.com/millrace-pipeline/millrace/shared/adapter/sqlite/store"
 	queues "github.com/millrace-pipeline/millrace/shared/queue"
@@ -121,3 +122,9 @@ func createQueues(ctx context.Context, b queues.Broker) error {
 // claimsKeep is how long a claim-check body is kept: longer than a message can live in a
 // queue, its dead-letter queue and the quarantine after one another.
 const claimsKeep = 45 * 24 * time.Hour
+
+// OpenMetrics opens what the pipeline of a data directory has recorded of itself;
+// fs.ErrNotExist when it has recorded nothing yet.
+func OpenMetrics(ctx context.Context, dir string) (*metrics.Reader, error) {
+	return metrics.OpenReader(ctx, filepath.Join(dir, metricsFile))
+}

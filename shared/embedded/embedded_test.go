@@ -224,7 +224,7 @@ func TestDeadLetterAndRedrive(t *testing.T) {
 	if got := redrive(`{"passing":true}`); !strings.Contains(got, `"left":2`) {
 		t.Errorf("a schedule would touch %s", got)
 	}
-	if got := redrive(`{"dryRun":true}`); !strings.Contains(got, `"redriven":2`) {
+	if got := redrive(`{"dry_run":true}`); !strings.Contains(got, `"redriven":2`) {
 		t.Errorf("dry run: %s", got)
 	}
 	if got := redrive(`{"stage":"ingest","reasons":["schema_violation"]}`); !strings.Contains(got, `"redriven":1`) {

@@ -38,6 +38,12 @@ var ErrRunning = errors.New("another process runs in this data directory")
 // ErrNotRunning: no process runs in the data directory.
 var ErrNotRunning = errors.New("nothing is running in this data directory")
 
+// How often and how long lockDir waits for commands that look whether a process runs.
+const (
+	lockTries = 10
+	lockPause = 20 * time.Millisecond
+)
+
 // lockDir takes the data directory for this process. The lock goes with the process,
 // however it ends.
 func lockDir(dir string) (*os.File, error) {
@@ -45,7 +51,12 @@ func lockDir(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for tries := 0; errors.Is(err, syscall.EWOULDBLOCK) && tries < lockTries; tries++ {
+		time.Sleep(lockPause) // a command that asks Find holds it for a moment
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		_ = f.Close()
 		if r, err := readRunning(dir); err == nil {

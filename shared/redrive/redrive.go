@@ -6,8 +6,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/millrace-pipeline/millrace/shared/fault"
@@ -38,9 +40,9 @@ type Request struct {
 	Stage   string         `json:"stage,omitempty"`   // of package spec; "": every stage
 	Reasons []fault.Reason `json:"reasons,omitempty"` // none: every reason
 	Passing bool           `json:"passing,omitempty"` // only reasons that can pass by themselves (the schedule's choice)
-	Max     int            `json:"max,omitempty"`     // redrive at most this many; 0: all
+	Max     int            `json:"max,omitempty"`     // choose at most this many; 0: all
 	Rate    float64        `json:"rate,omitempty"`    // dead letters a second; 0: as fast as the queues allow
-	DryRun  bool           `json:"dryRun,omitempty"`  // count only
+	DryRun  bool           `json:"dry_run,omitempty"` // count only
 }
 
 // Validate reports what is wrong with a request.
@@ -65,7 +67,7 @@ type Result struct {
 	Quarantined int                  `json:"quarantined"`
 	Left        int                  `json:"left"`   // looked at, not chosen
 	Failed      int                  `json:"failed"` // could not be sent: still in their dead-letter queue
-	ByReason    map[fault.Reason]int `json:"byReason,omitempty"`
+	ByReason    map[fault.Reason]int `json:"by_reason,omitempty"`
 }
 
 // Run redrives the dead letters that the request names. A dead letter is deleted only
@@ -90,22 +92,30 @@ func (e *Engine) Run(ctx context.Context, q Request) (Result, error) {
 	return r, nil
 }
 
+// workers is how many batches of one dead-letter queue are under way at once: queues
+// share the cost of concurrent calls, and a redrive of tens of thousands takes seconds.
+const workers = 16
+
 // run is one pass over one dead-letter queue.
 type run struct {
 	q          Request
 	limit      *rate.Limiter
-	r          *Result
 	dlq        queue.Queue
 	home       queue.Queue
 	quarantine queue.Queue
 	maxRedrive int
 	start      time.Time
-	held       []string // receipts of dead letters that stay: released at the end
-	seen       map[string]bool
+
+	mu    sync.Mutex // of what follows
+	r     *Result
+	taken int      // chosen so far, for Request.Max
+	over  bool     // the queue has been seen once
+	held  []string // receipts of dead letters that stay: released at the end
+	seen  map[string]bool
 }
 
 func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate.Limiter, r *Result) error {
-	w := run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, start: e.Now(), seen: make(map[string]bool)}
+	w := &run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, start: e.Now(), seen: make(map[string]bool)}
 	for name, to := range map[string]*queue.Queue{s.DLQ(): &w.dlq, s.Queue(): &w.home, spec.Quarantine: &w.quarantine} {
 		opened, err := e.Queues.Queue(ctx, name)
 		if err != nil {
@@ -114,20 +124,38 @@ func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate
 		*to = opened
 	}
 	defer w.release(context.WithoutCancel(ctx))
-	for q.Max == 0 || r.Redriven < q.Max {
+	n := workers
+	if q.Rate > 0 {
+		n = 1
+	}
+	var g errgroup.Group
+	for range n {
+		g.Go(func() error { return w.work(ctx) })
+	}
+	return g.Wait()
+}
+
+// work handles batches until the queue has been seen once or enough was chosen.
+func (w *run) work(ctx context.Context) error {
+	for !w.enough() {
 		msgs, err := w.dlq.Receive(ctx, queue.ReceiveOptions{Max: w.take(), Visibility: hold})
 		if err != nil {
 			return err
 		}
-		again, err := w.batch(ctx, msgs)
-		if err != nil {
-			return err
-		}
-		if len(msgs) == 0 || again {
+		if len(msgs) == 0 {
 			return nil
+		}
+		if err := w.batch(ctx, msgs); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (w *run) enough() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.over || w.q.Max > 0 && w.taken >= w.q.Max
 }
 
 // take is how many dead letters are received at once: no more than the rate lets go
@@ -141,54 +169,69 @@ func (w *run) take() int {
 
 // release makes dead letters that stay visible to others at once.
 func (w *run) release(ctx context.Context) {
+	var g errgroup.Group
+	g.SetLimit(workers)
 	for _, receipt := range w.held {
-		_ = w.dlq.ChangeVisibility(ctx, receipt, 0) // else it shows up when hold ends
+		g.Go(func() error {
+			_ = w.dlq.ChangeVisibility(ctx, receipt, 0) // else it shows up when hold ends
+			return nil
+		})
 	}
+	_ = g.Wait() // no function of it returns an error
 }
 
-// batch handles the messages of one receive. again reports that a message came back:
+// batch handles the messages of one receive.
+func (w *run) batch(ctx context.Context, msgs []queue.Received) error {
+	home, quarantine := w.sort(msgs)
+	if w.q.DryRun {
+		return nil
+	}
+	for range home {
+		if err := w.limit.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	w.move(ctx, home, w.home, revive, &w.r.Redriven)
+	w.move(ctx, quarantine, w.quarantine, func(m queue.Received) map[string]string { return m.Attributes }, &w.r.Quarantined)
+	return nil
+}
+
+// sort chooses from the messages of one receive. A message that comes back says that
 // the queue has been seen once. A dead letter that was sent since the run began is left
 // alone: it may be one that this very run redrove and that failed at once.
-func (w *run) batch(ctx context.Context, msgs []queue.Received) (again bool, err error) {
-	var home, quarantine []queue.Received
+func (w *run) sort(msgs []queue.Received) (home, quarantine []queue.Received) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, m := range msgs {
-		if w.seen[m.ID] {
-			again = true
-		}
+		w.over = w.over || w.seen[m.ID]
 		w.seen[m.ID] = true
 		a, _ := pipeline.ParseAttrs(m.Attributes)
 		reason := ReasonOf(a)
 		switch {
-		case m.Sent.After(w.start), again, w.q.Max > 0 && w.r.Redriven+len(home) >= w.q.Max:
+		case m.Sent.After(w.start), w.over, w.q.Max > 0 && w.taken >= w.q.Max:
 			w.held = append(w.held, m.Receipt)
 			continue
 		case !w.chosen(reason):
 			w.r.Left++
 			w.held = append(w.held, m.Receipt)
 			continue
-		case w.q.DryRun:
-			w.held = append(w.held, m.Receipt)
 		}
+		w.taken++
 		w.r.ByReason[reason]++
 		if a.Redrives >= w.maxRedrive {
 			quarantine = append(quarantine, m)
 		} else {
 			home = append(home, m)
 		}
+		if w.q.DryRun {
+			w.held = append(w.held, m.Receipt)
+		}
 	}
 	if w.q.DryRun {
 		w.r.Redriven += len(home)
 		w.r.Quarantined += len(quarantine)
-		return again, nil
 	}
-	for range home {
-		if err := w.limit.Wait(ctx); err != nil {
-			return again, err
-		}
-	}
-	w.r.Redriven += w.move(ctx, home, w.home, revive)
-	w.r.Quarantined += w.move(ctx, quarantine, w.quarantine, func(m queue.Received) map[string]string { return m.Attributes })
-	return again, nil
+	return home, quarantine
 }
 
 // ReasonOf a dead letter: one that SQS itself moved, after receives that nobody
@@ -220,24 +263,27 @@ func revive(m queue.Received) map[string]string {
 	return attrs
 }
 
-// move sends dead letters on, deletes those that were taken, and returns their number.
-func (w *run) move(ctx context.Context, msgs []queue.Received, to queue.Queue, attrs func(queue.Received) map[string]string) int {
+// move sends dead letters on, deletes those that were taken, and counts them.
+func (w *run) move(ctx context.Context, msgs []queue.Received, to queue.Queue, attrs func(queue.Received) map[string]string, moved *int) {
 	if len(msgs) == 0 {
-		return 0
+		return
 	}
 	out := make([]queue.Message, len(msgs))
 	for i, m := range msgs {
 		out[i] = queue.Message{Body: m.Body, Attributes: attrs(m)}
 	}
-	var done []string
+	var done, failed []string
 	for i, err := range to.Send(ctx, out) {
 		if err != nil { // it stays where it is
-			w.r.Failed++
-			w.held = append(w.held, msgs[i].Receipt)
+			failed = append(failed, msgs[i].Receipt)
 			continue
 		}
 		done = append(done, msgs[i].Receipt)
 	}
 	w.dlq.Delete(ctx, done) // what is not deleted comes again: a repeat, not a loss
-	return len(done)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*moved += len(done)
+	w.r.Failed += len(failed)
+	w.held = append(w.held, failed...)
 }

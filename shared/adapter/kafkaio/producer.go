@@ -43,6 +43,9 @@ func NewProducer(ctx context.Context, c *Config, topic string) (*Producer, error
 		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return limit.Load() }),
 		kgo.MaxBufferedRecords(maxBuffered),
 		kgo.RecordDeliveryTimeout(deliverWithin),
+		// Else a record whose broker has gone waits for ever. It may then be there or not,
+		// and is sent again: events are kept once.
+		kgo.AllowIdempotentProduceCancellation(),
 	)
 	if err != nil {
 		return nil, err

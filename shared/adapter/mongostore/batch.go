@@ -28,8 +28,9 @@ import (
 // recoverAfter. Completed batches are summed up by fold. Until then whoever reads counters
 // or aggregates adds all that is in batches (snapshot.go).
 
-// recoverAfter is when an incomplete batch's process is taken to have ended: long after
-// the server has stopped working on its insert (Options.Timeout), whatever their clocks.
+// recoverAfter is when an incomplete batch's insert is taken to have ended: long after the
+// server has stopped working on it (maxTimeout), so that the clocks of two writers may
+// differ by a quarter of an hour.
 const recoverAfter = 20 * time.Minute
 
 // batch is a document of the collection batches.

@@ -149,3 +149,48 @@ func processCPU(tb testing.TB, pid int) time.Duration {
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
+
+// BenchmarkRead is the latency of one call on a store of 100,000 events.
+func BenchmarkRead(b *testing.B) {
+	s := benchStore(b)
+	events := parseAll(b, eventtest.JSON(1, 100_000, 550))
+	for i := 0; i < len(events); i += benchBatch {
+		if _, err := s.Write(b.Context(), events[i:i+benchBatch]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	last := &events[len(events)-1]
+	b.Run("Get", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Get(b.Context(), last.Key()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	for name, f := range map[string]store.Filter{
+		"All": {}, "Tenant": {Tenant: last.Tenant()}, "Type": {Type: last.Type()}, "Types": {Type: "com.millrace.*"},
+		"Subject": {Subject: last.Subject()}, "None": {Subject: "none"},
+	} {
+		b.Run("List/"+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.List(b.Context(), f, 100, ""); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("Count/"+name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := s.Count(b.Context(), f); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("Counters", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := s.Counters(b.Context(), last.Tenant(), time.Time{}, time.Time{}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

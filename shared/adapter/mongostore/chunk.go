@@ -104,16 +104,15 @@ func (w *chunkWriter) finish() bson.Raw {
 	return w.command
 }
 
-// release drops buffers that one unusually large chunk has made.
+// release lets go of the events, and of buffers that an unusually large chunk has made.
 func (w *chunkWriter) release() {
-	const keep = 4 << 20
-	if cap(w.command) > keep {
-		w.command = nil
+	const keep = 8 << 20
+	if cap(w.command) > keep || cap(w.documents.compact) > keep || cap(w.documents.edits) > keep || cap(w.keys.b) > keep {
+		*w = chunkWriter{}
+		return
 	}
-	if cap(w.documents.compact) > keep {
-		w.documents = documentWriter{}
-	}
-	clear(w.asks) // its keys are views of the events
+	w.documents.enc.src = nil
+	clear(w.asks)
 }
 
 func (w *chunkWriter) asksArray() []byte {

@@ -254,6 +254,13 @@ func TestIntegrationFoldSometimes(t *testing.T) {
 	if n := count(t, s, collCounters, bson.D{}); n == 0 {
 		t.Error("nothing was folded")
 	}
+	if n := count(t, s, collBatches, bson.D{}); n == 0 {
+		t.Fatal("there is nothing left to fold")
+	}
+	s.foldSometimes(t.Context(), foldAfter)
+	if n := count(t, s, collBatches, bson.D{}); n != 0 {
+		t.Errorf("%d batches are left after %d bytes", n, foldAfter)
+	}
 	exactAtRest(t, s, 4*foldEvery)
 }
 

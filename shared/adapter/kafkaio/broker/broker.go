@@ -46,6 +46,10 @@ const (
 	lockFile = "LOCK"
 )
 
+// maxMessageBytes is the largest batch that the broker takes: the largest event that a
+// pipeline can be set to accept, and room for its headers.
+const maxMessageBytes = 16 << 20
+
 // Start starts a broker on its data directory. The error is one line: a directory that
 // another process has open or that is damaged, a port that is taken.
 func Start(ctx context.Context, o Options) (_ *Broker, err error) {
@@ -74,7 +78,9 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 }
 
 func startCluster(port int, o *Options) (*kfake.Cluster, error) {
-	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(o.Dir)}
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(port), kfake.DataDir(o.Dir), kfake.BrokerConfigs(map[string]string{
+		"message.max.bytes": strconv.Itoa(maxMessageBytes),
+	})}
 	if o.Sync {
 		opts = append(opts, kfake.SyncWrites())
 	}

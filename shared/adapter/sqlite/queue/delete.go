@@ -65,7 +65,7 @@ func (q *Queue) ChangeVisibility(ctx context.Context, s string, d time.Duration)
 	if d < 0 || d > queue.MaxVisibility {
 		return q.wrap("change visibility in", fmt.Errorf("visibility timeout %v is not in 0 to %v", d, queue.MaxVisibility))
 	}
-	err = q.b.db.Write(ctx, func(conn *sqlite.Conn) error {
+	err = q.b.db.WriteUnsynced(ctx, func(conn *sqlite.Conn) error {
 		row, err := queueByID(conn, q.id)
 		if err != nil {
 			return err

@@ -9,8 +9,9 @@
 //     Column receives counts all its receives and so numbers them; column base is that
 //     count when it came into its present queue. A receipt is queue, row and number
 //     (receipt.go), and so a receipt from before a move does not touch the message after it.
-//   - Callers that write at once share one transaction and one fsync; see package db. The
-//     file is synced at each commit: a Send or Delete that returned survives loss of power.
+//   - Callers that write at once share one transaction and one fsync; see package db. A
+//     Send or Delete that returned survives loss of power. A Receive need not: its messages
+//     are then received again, which at-least-once delivery allows, and so costs no fsync.
 //   - A waiting Receive is woken at once by this process, within pollInterval by another
 //     one, and by itself when the next hidden message becomes visible (watch.go).
 //   - Expired messages are never received or counted. They are deleted a few at a time by

@@ -92,7 +92,8 @@ func (q *Queue) tryReceive(ctx context.Context, o queue.ReceiveOptions) (msgs []
 		// At least a microsecond: a message must not be taken twice by one Receive.
 		t.visibility = max(o.Visibility.Microseconds(), 1)
 	}
-	if err := q.b.db.Write(ctx, func(conn *sqlite.Conn) error { return t.run(conn, q.b.nowMicros()) }); err != nil {
+	// Unsynced: loss of power makes the messages visible again, and they are received again.
+	if err := q.b.db.WriteUnsynced(ctx, func(conn *sqlite.Conn) error { return t.run(conn, q.b.nowMicros()) }); err != nil {
 		return nil, 0, err
 	}
 	if t.redriven > 0 {

@@ -157,6 +157,55 @@ func TestWaitingWritesShareOneTransaction(t *testing.T) {
 	}
 }
 
+// The strictest call of a transaction decides when it reaches the disk.
+func TestSync(t *testing.T) {
+	o := options()
+	o.Sync = db.SyncNormal
+	full, normal := newDB(t), open(t, filepath.Join(t.TempDir(), "y.db"), o)
+	const isNormal, isFull = 1, 2 // values of PRAGMA synchronous
+	var level int
+	ask := func(conn *sqlite.Conn) (err error) {
+		level, err = sqlitex.ResultInt(conn.Prep("PRAGMA synchronous"))
+		return err
+	}
+	for i, c := range []struct {
+		write func(context.Context, func(*sqlite.Conn) error) error
+		want  int
+	}{
+		{full.Write, isFull}, {full.WriteUnsynced, isNormal}, {full.WriteUnsynced, isNormal}, {full.Write, isFull},
+		{full.WriteUnsynced, isNormal}, {full.Write, isFull}, {normal.Write, isNormal}, {normal.WriteUnsynced, isNormal},
+	} {
+		if err := c.write(t.Context(), ask); err != nil || level != c.want {
+			t.Errorf("call %d: level %d, want %d: %v", i, level, c.want, err)
+		}
+	}
+
+	release := hold(t, full)
+	levels := make([]int, 2)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := full.WriteUnsynced(t.Context(), func(conn *sqlite.Conn) (err error) {
+			levels[0], err = sqlitex.ResultInt(conn.Prep("PRAGMA synchronous"))
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	wg.Go(func() {
+		if err := full.Write(t.Context(), func(conn *sqlite.Conn) (err error) {
+			levels[1], err = sqlitex.ResultInt(conn.Prep("PRAGMA synchronous"))
+			return err
+		}); err != nil {
+			t.Error(err)
+		}
+	})
+	release()
+	wg.Wait()
+	if levels[1] != isFull {
+		t.Errorf("a synced call beside an unsynced one: level %d", levels[1])
+	}
+}
+
 func TestWriteUndoneByAnotherCallRunsAgain(t *testing.T) {
 	d := newDB(t)
 	release := hold(t, d)

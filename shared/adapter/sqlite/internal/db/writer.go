@@ -37,10 +37,21 @@ const (
 // When ctx is done before fn ran to its end, nothing is written and Write returns ctx's
 // error. Once fn has run, the commit is not given up.
 func (d *DB) Write(ctx context.Context, fn func(conn *sqlite.Conn) error) error {
+	return d.write(&job{ctx: ctx, fn: fn, sync: d.opts.Sync})
+}
+
+// WriteUnsynced is Write for what may be undone by loss of power, as with SyncNormal. The
+// next synced commit makes it durable too. A transaction of such calls alone costs no fsync.
+func (d *DB) WriteUnsynced(ctx context.Context, fn func(conn *sqlite.Conn) error) error {
+	return d.write(&job{ctx: ctx, fn: fn, sync: SyncNormal})
+}
+
+func (d *DB) write(j *job) error {
+	ctx := j.ctx
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	j := &job{ctx: ctx, fn: fn, done: make(chan struct{})}
+	j.done = make(chan struct{})
 	if !d.writer.submit(j) {
 		return ErrClosed
 	}
@@ -68,6 +79,7 @@ const (
 type job struct {
 	ctx   context.Context
 	fn    func(*sqlite.Conn) error
+	sync  Sync
 	state atomic.Int32
 	done  chan struct{} // closed when err and panic are set for good
 
@@ -84,6 +96,7 @@ func (j *job) take() bool {
 type writer struct {
 	db   *DB
 	conn *sqlite.Conn
+	sync Sync // of the connection now
 
 	mu      sync.Mutex
 	pending []*job
@@ -97,7 +110,7 @@ type writer struct {
 func startWriter(d *DB, conn *sqlite.Conn) *writer {
 	conn.SetBusyTimeout(0) // begin waits in Go, where callers can give up
 	w := &writer{
-		db: d, conn: conn,
+		db: d, conn: conn, sync: d.opts.Sync,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 		checkpoint: checkpointer{db: d},
 	}
@@ -195,6 +208,9 @@ func (w *writer) run(group []*job) {
 
 // begin takes the file's write lock, waiting for other processes up to Options.Busy.
 func (w *writer) begin(group []*job) error {
+	if err := w.setSync(group); err != nil {
+		return err
+	}
 	for deadline := time.Now().Add(w.db.opts.Busy); ; {
 		err := execCached(w.conn, "BEGIN IMMEDIATE")
 		if !isBusy(err) || time.Now().After(deadline) || allGone(group) {
@@ -202,6 +218,25 @@ func (w *writer) begin(group []*job) error {
 		}
 		time.Sleep(lockPoll)
 	}
+}
+
+// setSync sets when the coming commit reaches the disk: as the strictest job asks.
+func (w *writer) setSync(group []*job) error {
+	sync := SyncNormal
+	for _, j := range group {
+		if j.sync == SyncFull {
+			sync = SyncFull
+		}
+	}
+	if sync == w.sync {
+		return nil
+	}
+	// Prepared anew each time: SQLite sets it when the statement is prepared, not when it runs.
+	err := exec(w.conn, "PRAGMA synchronous = "+string(sync))
+	if err == nil {
+		w.sync = sync
+	}
+	return err
 }
 
 func allGone(group []*job) bool {
