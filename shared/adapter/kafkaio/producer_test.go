@@ -44,7 +44,7 @@ func TestBurstOfRecords(t *testing.T) {
 		p := newProducer(t, addr, topic)
 		records := make([]*kgo.Record, 50)
 		for i := range records {
-			records[i] = &kgo.Record{Value: randomBytes(100_000)}
+			records[i] = &kgo.Record{Value: randomBytes(100_000 + i)} // different, so that they do not compress
 		}
 		for _, err := range p.Send(t.Context(), records) {
 			if err != nil {
