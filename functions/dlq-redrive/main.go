@@ -3,25 +3,18 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/millrace-pipeline/millrace/functions/internal/wire"
 	"github.com/millrace-pipeline/millrace/shared/adapter/lambdaio"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "dlq-redrive:", err)
-		os.Exit(1)
-	}
-}
+func main() { wire.Main(spec.Redrive, handler) }
 
-func run(ctx context.Context) error {
+func handler(ctx context.Context) (lambdaio.Handler, error) {
 	p, err := wire.RedriveParts(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	lambdaio.Start(p.Redrive(), wire.Flush)
-	return nil
+	return p.Redrive(), nil
 }

@@ -3,29 +3,21 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/millrace-pipeline/millrace/functions/internal/wire"
 	"github.com/millrace-pipeline/millrace/shared/adapter/lambdaio"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-func main() {
-	if err := run(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "ingest:", err)
-		os.Exit(1)
-	}
-}
+func main() { wire.Main(spec.Ingest, handler) }
 
-func run(ctx context.Context) error {
+func handler(ctx context.Context) (lambdaio.Handler, error) {
 	p, err := wire.Parts(ctx, spec.Ingest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := wire.Schemas(p); err != nil {
-		return err
+		return nil, err
 	}
-	lambdaio.Start(p.Ingest(), wire.Flush)
-	return nil
+	return p.Ingest(), nil
 }

@@ -28,6 +28,6 @@ func observe(s spec.Settings) (func(pipeline.Report), error) {
 	}, nil
 }
 
-// Flush is called when Lambda ends the environment. Lines are written as they come, so
+// flush is called when Lambda ends the environment. Lines are written as they come, so
 // there is nothing to write but that it ended.
-func Flush() { fmt.Println(`{"level":"INFO","msg":"environment ends"}`) }
+func flush() { fmt.Println(`{"level":"INFO","msg":"environment ends"}`) }

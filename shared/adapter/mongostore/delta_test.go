@@ -42,7 +42,7 @@ func TestDeltaOrder(t *testing.T) {
 			rapid.IntRange(0, 99).Draw(t, "id"), pick("/a", "/b"), pick("x", "x.y", "$x", "100%"), pick("s", "t"), pick("p", "q")))
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		events := rapid.SliceOfN(someEvent, 1, 20).Draw(t, "events")
+		events := rapid.SliceOfNDistinct(someEvent, 1, 20, func(e event.Event) event.Key { return e.Key() }).Draw(t, "events")
 		asks := func(e *event.Event) bool { return e.Type() != "x" }
 		whole := newDelta()
 		for i := range events {
