@@ -22,8 +22,7 @@ run: build ## Run the pipeline on the 842 real flights of 1 January 2013; needs 
 	$(BIN) run --data $(DATA) --demo events-samples/flights/2013-01-01.ndjson.gz
 
 .PHONY: test
-test: build lint ## Build, vet, lint, and all fast tests, with the race detector.
-	$(GO) vet ./...
+test: build lint ## Build, lint (vet included), and all fast tests with the race detector.
 	$(GO) test -race ./...
 
 .PHONY: lint
@@ -45,6 +44,14 @@ fuzz: ## Fuzz every target for 30 s each.
 bench: build ## Measure the hot paths, and events/s and latency end to end.
 	$(GO) test -run '^$$' -bench . -benchtime 200ms ./shared/...
 	$(BIN) bench
+
+.PHONY: bench-kafka-mongo
+bench-kafka-mongo: build ## Measure with a real Kafka and MongoDB: $$MILLRACE_KAFKA and $$MONGODB_URI.
+	$(BIN) bench --kafka $(MILLRACE_KAFKA)
+
+.PHONY: bench-report
+bench-report: build ## Measure everything and write docs/PERFORMANCE.md; takes minutes, on an idle machine.
+	$(GO) run ./scripts/perf $(if $(MILLRACE_KAFKA),-real)
 
 .PHONY: functions
 functions: ## Build the Lambda functions: build/functions/<arch>/<name>.zip, same commit, same bytes.
