@@ -34,7 +34,8 @@ $(LINT):
 
 .PHONY: integration
 integration: ## Tests against a real MongoDB and Kafka (started from package registries).
-	MILLRACE_REQUIRE=mongo,kafka $(GO) test -tags integration -count=1 -timeout 30m ./...
+	MILLRACE_REQUIRE=mongo,kafka $(GO) test -tags integration -count=1 -p 1 -timeout 30m \
+		./localstack/... ./functions/... ./shared/adapter/kafkaio/... ./shared/adapter/mongostore/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for 30 s each.

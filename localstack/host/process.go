@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,7 @@ func (p *process) running() bool {
 	return strings.Contains(commandLine(p.pid), p.dir)
 }
 
-// commandLine of a process; "" when there is none, or when it is a zombie.
+// commandLine of a process; "" when there is none, and as soon as it begins to end.
 func commandLine(pid int) string {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err == nil || runtime.GOOS == "linux" {
@@ -98,6 +99,35 @@ func commandLine(pid int) string {
 		return ""
 	}
 	return string(b)
+}
+
+// gone says that the process has ended. One that is ending has no command line any more
+// and still holds its ports and files: only a zombie has let them go.
+func (p *process) gone() bool {
+	if errors.Is(syscall.Kill(p.pid, 0), syscall.ESRCH) {
+		return true
+	}
+	if line := commandLine(p.pid); line != "" {
+		return !strings.Contains(line, p.dir)
+	}
+	return isZombie(p.pid)
+}
+
+// isZombie says that only the entry in the process table is left, for the parent to read.
+func isZombie(pid int) bool {
+	if runtime.GOOS != "linux" {
+		state, err := exec.Command("ps", "-o", "state=", "-p", strconv.Itoa(pid)).Output()
+		return err != nil || strings.HasPrefix(string(state), "Z")
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	// proc(5): the state is the first field after the command in brackets, the number of
+	// threads the 18th. The first thread becomes a zombie before the others have ended.
+	const state, threads = 0, 17
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	return len(fields) > threads && fields[state] == "Z" && fields[threads] == "1"
 }
 
 // signal sends sig to the process and whatever it has started.
@@ -120,7 +150,7 @@ func (p *process) wait(ctx context.Context) error {
 		}
 	}
 	return Poll(ctx, 20*time.Millisecond, func(context.Context) error {
-		if p.running() {
+		if !p.gone() {
 			return fmt.Errorf("process %d is still running", p.pid)
 		}
 		return nil

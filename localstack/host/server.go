@@ -17,6 +17,7 @@ import (
 const (
 	startTimeout = 90 * time.Second // Kafka takes 5 s on an idle core, far more on a busy one
 	stopTimeout  = 30 * time.Second // from SIGTERM to SIGKILL
+	killTimeout  = 30 * time.Second // from SIGKILL to the end
 	readyTimeout = 5 * time.Second  // of one check
 	readyPause   = 50 * time.Millisecond
 )
@@ -125,7 +126,7 @@ func (s *Server) Kill(ctx context.Context) error {
 	if err := p.signal(syscall.SIGKILL); err != nil {
 		return fmt.Errorf("kill %s: %w", s.name, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.grace)
+	ctx, cancel := context.WithTimeout(ctx, killTimeout)
 	defer cancel()
 	if err := p.wait(ctx); err != nil {
 		return fmt.Errorf("kill %s: %w", s.name, err)

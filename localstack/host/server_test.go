@@ -143,6 +143,9 @@ func TestAnotherProcessStopsIt(t *testing.T) {
 	if err := other.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := keptPorts(s.dir, 1); err != nil {
+		t.Errorf("stopped, and its port is not free: %v", err)
+	}
 	if err := s.proc.wait(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -138,8 +138,8 @@ type Broker interface {
 	Depths(ctx context.Context, names ...string) (map[string]Depth, error)
 	// Purge deletes every message of the queue.
 	Purge(ctx context.Context, name string) error
-	// StartMove starts a message-move task from a dead-letter queue. Message ids,
-	// bodies and attributes are kept; receive counts start again. The task goes on
+	// StartMove starts a message-move task from a dead-letter queue. Bodies and
+	// attributes are kept; receive counts start again, and SQS gives new message ids. The task goes on
 	// by itself (in SQS; embedded: in the process that started it, until Close).
 	StartMove(ctx context.Context, source string, o MoveOptions) (Move, error)
 	// Moves lists the queue's recent tasks, newest first, at most ten.

@@ -107,7 +107,7 @@ func (w *chunkWriter) finish() bson.Raw {
 // release lets go of the events, and of buffers that an unusually large chunk has made.
 func (w *chunkWriter) release() {
 	const keep = 8 << 20
-	if cap(w.command) > keep || cap(w.documents.compact) > keep || cap(w.documents.edits) > keep || cap(w.keys.b) > keep {
+	if cap(w.command)+cap(w.keys.b)+cap(w.documents.enc.edits)+cap(w.documents.enc.text) > keep {
 		*w = chunkWriter{}
 		return
 	}

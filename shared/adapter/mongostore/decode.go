@@ -94,15 +94,19 @@ func appendValue(dst []byte, t bsoncore.Type, b []byte) []byte {
 	case bsoncore.TypeNull:
 		return append(dst, "null"...)
 	case bsoncore.TypeBinary:
-		dst = append(dst, '"')
-		dst = base64.StdEncoding.AppendEncode(dst, b[5:])
-		return append(dst, '"')
+		return appendBase64(dst, b[5:])
 	case bsoncore.TypeDecimal128:
 		high, low, _, _ := bsoncore.ReadDecimal128(b)
 		return append(dst, bson.NewDecimal128(high, low).String()...)
 	default: // another client's: MongoDB Extended JSON
 		return append(dst, bson.RawValue{Type: bson.Type(t), Value: b}.String()...)
 	}
+}
+
+func appendBase64(dst, payload []byte) []byte {
+	dst = append(dst, '"')
+	dst = base64.StdEncoding.AppendEncode(dst, payload)
+	return append(dst, '"')
 }
 
 // appendQuoted appends s as a JSON string with the escapes that it must have, the short

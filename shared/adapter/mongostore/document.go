@@ -37,10 +37,7 @@ func parseKey(s string) event.Key {
 }
 
 // documentWriter appends events as documents. It can be used again.
-type documentWriter struct {
-	enc            encoder
-	compact, edits []byte // scratch
-}
+type documentWriter struct{ enc encoder }
 
 // append appends the document of an event: its own fields in their order, between the
 // store's. An event that MongoDB cannot hold is fault.StoreRejected.
@@ -51,15 +48,16 @@ func (w *documentWriter) append(dst []byte, e *event.Event, stored time.Time, ba
 	}
 	for _, withData := range []bool{true, false} {
 		dst = append(dst[:start], 0, 0, 0, 0)
-		dst = appendKeyElement(dst, fieldID, e)
+		dst = appendKey(bsoncore.AppendHeader(dst, bsoncore.TypeString, fieldID), e)
 		dst = bsoncore.AppendDateTimeElement(dst, fieldTime, store.TimeOf(e, stored).UnixMilli())
 		dst = bsoncore.AppendDateTimeElement(dst, fieldStored, stored.UnixMilli())
 		dst = bsoncore.AppendObjectIDElement(dst, fieldBatch, batch)
-		own := len(dst)
-		w.enc.src, w.enc.dst, w.enc.end, w.enc.depth = e.JSON(), dst, start+maxDocument, 0
+		w.enc.src, w.enc.dst, w.enc.end = e.JSON(), dst, start+maxDocument
 		w.enc.event(withData)
-		if dst = w.enc.dst; !w.enc.exact {
-			dst = w.appendEdits(dst, own, e.JSON())
+		dst = w.enc.dst
+		if len(w.enc.edits) > 0 {
+			w.enc.edits = appendChecksum(w.enc.edits, e.JSON())
+			dst = bsoncore.AppendBinaryElement(dst, fieldEdits, binaryGeneric, w.enc.edits)
 		}
 		dst = append(dst, 0)
 		size := len(dst) - start
@@ -70,18 +68,6 @@ func (w *documentWriter) append(dst []byte, e *event.Event, stored time.Time, ba
 	}
 	err := fault.New(fault.StoreRejected, "its document would have %d bytes, MongoDB takes %d", len(dst)-start, maxDocument)
 	return dst[:start], err
-}
-
-// appendEdits appends the field _edits, for the fields from own on.
-func (w *documentWriter) appendEdits(dst []byte, own int, json []byte) []byte {
-	w.compact = appendJSON(w.compact[:0], dst[own:])
-	w.edits = appendEdits(w.edits[:0], w.compact, json)
-	return bsoncore.AppendBinaryElement(dst, fieldEdits, binaryGeneric, w.edits)
-}
-
-func appendKeyElement(dst []byte, name string, e *event.Event) []byte {
-	dst = bsoncore.AppendHeader(dst, bsoncore.TypeString, name)
-	return appendKey(dst, e)
 }
 
 // appendKey appends keyOf an event as a BSON string.

@@ -1,7 +1,6 @@
 package mongostore
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 )
@@ -21,16 +20,7 @@ const checksumSize = 4
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// appendEdits appends what makes want of the compact JSON have.
-func appendEdits(dst, have, want []byte) []byte {
-	start := len(dst)
-	dst, ok := appendTokenEdits(dst, have, want)
-	if !ok || len(dst)-start > len(want) {
-		dst = appendEdit(dst[:start], 0, len(have), want) // all of it
-	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(want, castagnoli))
-}
-
+// appendEdit appends one edit.
 func appendEdit(dst []byte, keep, drop int, put []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(keep))
 	dst = binary.AppendUvarint(dst, uint64(drop))
@@ -38,31 +28,8 @@ func appendEdit(dst []byte, keep, drop int, put []byte) []byte {
 	return append(dst, put...)
 }
 
-// appendTokenEdits compares two JSON texts token by token; ok is false when one has more
-// tokens than the other.
-func appendTokenEdits(dst, have, want []byte) (edits []byte, ok bool) {
-	kept, j := 0, 0 // have up to kept is accounted for
-	for i := 0; i < len(have); {
-		end := tokenEnd(have, i)
-		if next := j + end - i; next <= len(want) && bytes.Equal(have[i:end], want[j:next]) && numberEnd(want, next) == next {
-			i, j = end, next
-			continue
-		}
-		token := space(want, j)
-		if token == len(want) {
-			return dst, false
-		}
-		next := tokenEnd(want, token)
-		if bytes.Equal(have[i:end], want[token:next]) {
-			dst = appendEdit(dst, i-kept, 0, want[j:token])
-			kept = i
-		} else {
-			dst = appendEdit(dst, i-kept, end-i, want[j:next])
-			kept = end
-		}
-		i, j = end, next
-	}
-	return dst, j == len(want)
+func appendChecksum(dst, json []byte) []byte {
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(json, castagnoli))
 }
 
 // applyEdits appends what edits (without their checksum) make of have; ok is false when

@@ -20,15 +20,16 @@ const (
 
 // encoder writes the members of an event's JSON as BSON fields, in one pass and in their
 // order: strings, booleans and null as they are, numbers as appendNumber says, the
-// payload of data_base64 as binary.
+// payload of data_base64 as binary. It notes where appendJSON would spell it otherwise.
 type encoder struct {
 	src   []byte // a valid event's JSON: nothing in it is checked again
 	dst   []byte
 	end   int // data that would let dst grow beyond is unfit
 	depth int
-	exact bool   // so far appendJSON gives src back
-	names []span // of dst: the names so far of the objects that are open
 	nul   bool   // a name has NUL, with which BSON ends names
+	names []span // of dst: the names so far of the objects that are open
+	edits []byte // what makes src of its compact form (edits.go)
+	kept  int    // src up to here is in edits
 	text  []byte // scratch
 }
 
@@ -37,8 +38,9 @@ type span struct{ from, to int }
 // event appends the event's members. Data that MongoDB cannot hold is left out: an object
 // with a name twice, NUL in a name, more levels than maxDepth, or more bytes than fit.
 func (c *encoder) event(withData bool) {
-	c.exact = true
+	c.edits, c.kept = c.edits[:0], 0
 	for i := c.space(1); c.src[i] != '}'; i = c.space(i) {
+		before := mark{i, len(c.dst), len(c.edits), c.kept}
 		i = c.comma(i)
 		at := len(c.dst)
 		name, value := c.name(i)
@@ -46,30 +48,47 @@ func (c *encoder) event(withData bool) {
 		case "data_base64":
 			i = c.base64(value, at)
 		case "data":
-			i = c.data(value, at, withData)
+			fit := false
+			if withData {
+				c.depth, c.names, c.nul = 1, c.names[:0], false
+				i, fit = c.value(value, at)
+			}
+			if !fit {
+				i = c.leaveOut(before, value)
+			}
 		default:
 			i, _ = c.value(value, at)
 		}
 	}
 }
 
-// data appends the value of data, or takes its name back.
-func (c *encoder) data(i, at int, wanted bool) (end int) {
-	if wanted {
-		c.depth, c.names, c.nul = 1, c.names[:0], false
-		if end, fit := c.value(i, at); fit {
-			return end
-		}
+// mark is where the encoder was before a member.
+type mark struct{ src, dst, edits, kept int }
+
+// leaveOut takes back the member that began at m and has its value at src[value]: with its
+// comma it is in the edits alone.
+func (c *encoder) leaveOut(m mark, value int) (end int) {
+	c.dst, c.edits, c.kept = c.dst[:m.dst], c.edits[:m.edits], m.kept
+	end = skipValue(c.src, value)
+	if c.src[m.src] != ',' { // the first member: the comma is behind it
+		end = space(c.src, end) + 1
 	}
-	c.dst = c.dst[:at]
-	c.exact = false
-	return skipValue(c.src, i)
+	c.respell(m.src, end, 0)
+	return end
 }
 
-// space skips white space, which appendJSON does not write.
+// respell notes that the compact form has n bytes instead of src[from:to].
+func (c *encoder) respell(from, to, n int) {
+	c.edits = appendEdit(c.edits, from-c.kept, n, c.src[from:to])
+	c.kept = to
+}
+
+// space skips white space, which the compact form does not have.
 func (c *encoder) space(i int) int {
 	end := space(c.src, i)
-	c.exact = c.exact && end == i
+	if end > i {
+		c.respell(i, end, 0)
+	}
 	return end
 }
 
@@ -115,19 +134,23 @@ func (c *encoder) value(i, at int) (end int, fit bool) {
 		return i + len("null"), true
 	default:
 		end = numberEnd(c.src, i)
-		c.number(c.src[i:end], at)
+		c.number(i, end, at)
 		return end, true
 	}
 }
 
-func (c *encoder) number(s []byte, at int) {
+// number appends the number src[i:end].
+func (c *encoder) number(i, end, at int) {
 	start := len(c.dst)
 	var t bsoncore.Type
-	c.dst, t = appendNumber(c.dst, s)
+	c.dst, t = appendNumber(c.dst, c.src[i:end])
 	c.dst[at] = byte(t)
-	if t != bsoncore.TypeInt32 && t != bsoncore.TypeInt64 { // these have only one spelling
-		c.text = appendValue(c.text[:0], t, c.dst[start:])
-		c.exact = c.exact && bytes.Equal(c.text, s)
+	if t == bsoncore.TypeInt32 || t == bsoncore.TypeInt64 { // these have only one spelling
+		return
+	}
+	c.text = appendValue(c.text[:0], t, c.dst[start:])
+	if !bytes.Equal(c.text, c.src[i:end]) {
+		c.respell(i, end, len(c.text))
 	}
 }
 
@@ -196,17 +219,30 @@ func (c *encoder) string(i int) (end int) {
 
 // unquote appends the characters of the string at src[i].
 func (c *encoder) unquote(i int) (end int) {
+	from := len(c.dst)
+	end, compact := c.characters(i)
+	if !compact {
+		c.text = appendQuoted(c.text[:0], c.dst[from:])
+		c.respell(i, end, len(c.text))
+	}
+	return end
+}
+
+// characters appends those of the string at src[i]; compact means that appendQuoted spells
+// them so.
+func (c *encoder) characters(i int) (end int, compact bool) {
+	compact = true
 	for i++; ; {
 		n := plainLen(c.src[i:])
 		c.dst = append(c.dst, c.src[i:i+n]...)
 		i += n
 		if c.src[i] == '"' {
-			return i + 1
+			return i + 1, compact
 		}
 		from := len(c.dst)
 		c.dst, n = appendUnescaped(c.dst, c.src[i:])
-		var compact [6]byte
-		c.exact = c.exact && mustEscape(c.dst[from]) && bytes.Equal(c.src[i:i+n], appendEscaped(compact[:0], c.dst[from]))
+		var spelled [6]byte
+		compact = compact && mustEscape(c.dst[from]) && bytes.Equal(c.src[i:i+n], appendEscaped(spelled[:0], c.dst[from]))
 		i += n
 	}
 }
@@ -217,17 +253,18 @@ func (c *encoder) base64(i, at int) (end int) {
 		end, _ = c.value(i, at)
 		return end
 	}
-	dst := c.dst
-	c.dst = c.text[:0]
-	end = c.unquote(i)
-	c.dst, c.text = dst, c.dst
-	c.dst[at] = byte(bsoncore.TypeBinary)
 	start := len(c.dst)
 	c.dst = append(c.dst, 0, 0, 0, 0, binaryGeneric)
-	c.dst, _ = base64.StdEncoding.AppendDecode(c.dst, c.text) // event.Parse has checked it
-	binary.LittleEndian.PutUint32(c.dst[start:], uint32(len(c.dst)-start-5))
-	compact := base64.StdEncoding.AppendEncode(nil, c.dst[start+5:])
-	c.exact = c.exact && bytes.Equal(c.text, compact)
+	payload := len(c.dst)
+	end, _ = c.characters(i)
+	c.text = append(c.text[:0], c.dst[payload:]...)
+	c.dst, _ = base64.StdEncoding.AppendDecode(c.dst[:payload], c.text) // event.Parse has checked it
+	c.dst[at] = byte(bsoncore.TypeBinary)
+	binary.LittleEndian.PutUint32(c.dst[start:], uint32(len(c.dst)-payload))
+	c.text = appendBase64(c.text[:0], c.dst[payload:])
+	if !bytes.Equal(c.text, c.src[i:end]) {
+		c.respell(i, end, len(c.text))
+	}
 	return end
 }
 
