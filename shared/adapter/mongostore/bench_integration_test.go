@@ -5,6 +5,7 @@ package mongostore
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -73,6 +74,28 @@ func benchStore(b *testing.B) *Store {
 	return s
 }
 
+// benchEvents come in the order of their time, nearly, 50,000 in a second; half of them are
+// of one of 50,000 users, and each has a subject of its own.
+func benchEvents(b *testing.B, n, size int) []event.Event {
+	b.Helper()
+	r := rand.New(rand.NewPCG(1, 1))
+	start := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
+	events := parseAll(b, eventtest.JSON(1, n, size))
+	for i := range events {
+		at := start.Add(time.Duration(i)*20*time.Microsecond + time.Duration(r.IntN(100))*time.Millisecond)
+		change := events[i].Edit().Set("time", at.Truncate(time.Millisecond))
+		if i%2 == 0 {
+			change.Set("userid", fmt.Sprintf("u-%05d", r.IntN(50_000)))
+		}
+		e, err := change.Build()
+		if err != nil {
+			b.Fatal(err)
+		}
+		events[i] = e
+	}
+	return events
+}
+
 func benchmarkWrite(b *testing.B, size int, write func(*Store, context.Context, []event.Event) error, without []string) {
 	s := benchStore(b)
 	for _, name := range without {
@@ -82,7 +105,7 @@ func benchmarkWrite(b *testing.B, size int, write func(*Store, context.Context, 
 	}
 	server := mongodPID(b, s)
 	batches := make(chan []event.Event, b.N/benchBatch+1)
-	events := parseAll(b, eventtest.JSON(1, b.N, size))
+	events := benchEvents(b, b.N, size)
 	for len(events) > 0 {
 		n := min(len(events), benchBatch)
 		batches <- events[:n]
@@ -153,7 +176,7 @@ func processCPU(tb testing.TB, pid int) time.Duration {
 // BenchmarkRead is the latency of one call on a store of 100,000 events.
 func BenchmarkRead(b *testing.B) {
 	s := benchStore(b)
-	events := parseAll(b, eventtest.JSON(1, 100_000, 550))
+	events := benchEvents(b, 100_000, 550)
 	for i := 0; i < len(events); i += benchBatch {
 		if _, err := s.Write(b.Context(), events[i:i+benchBatch]); err != nil {
 			b.Fatal(err)
