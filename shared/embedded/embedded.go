@@ -34,6 +34,10 @@ const (
 // DefaultPollers is how many invocations of each stage run at once.
 const DefaultPollers = 2
 
+// mongoWindow is how long persist waits for a full batch: a write of MongoDB costs as much
+// for ten events as for a hundred, and small ones took a third of its CPU at 30,000 events/s.
+const mongoWindow = 60 * time.Millisecond
+
 const (
 	redriveTimeout = 5 * time.Minute // of the function dlq-redrive
 	redriveEvery   = 5 * time.Minute // its schedule
@@ -169,6 +173,9 @@ func (p *Pipeline) poll(ctx context.Context, name string, h lambdaio.Handler, ba
 		return err
 	}
 	w := &poller{name: name, queue: q, handler: h, batch: batch, timeout: timeout, log: p.o.Log}
+	if name == spec.Persist && p.o.Mongo != "" {
+		w.window = mongoWindow
+	}
 	p.working.Go(func() { w.run(ctx) })
 	return nil
 }

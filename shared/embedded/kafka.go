@@ -77,9 +77,13 @@ func startKafka(ctx context.Context, o Options, h lambdaio.Handler, timeout time
 		config.Brokers = k.servers
 	}
 	k.config = config
+	window := time.Duration(0)
+	if o.Mongo != "" {
+		window = mongoWindow
+	}
 	k.source, err = kafkaio.NewSource(ctx, &config, kafkaio.SourceOptions{
 		Group: o.Kafka.Group, Topics: []string{o.Kafka.Topic},
-		Records: kafkaRecords, Concurrency: o.Pollers, Processing: timeout,
+		Records: kafkaRecords, Window: window, Concurrency: o.Pollers, Processing: timeout,
 		Handle: k.invoke, Log: o.Log, Now: o.Now,
 	})
 	return k, err

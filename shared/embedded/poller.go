@@ -30,6 +30,7 @@ type poller struct {
 	queue   queue.Queue
 	handler lambdaio.Handler
 	batch   int
+	window  time.Duration // how long a batch waits to be full (MaximumBatchingWindowInSeconds); 0: not at all
 	timeout time.Duration
 	log     *slog.Logger
 }
@@ -47,6 +48,7 @@ func (p *poller) run(ctx context.Context) {
 			pause(ctx, errorPause)
 			continue
 		}
+		msgs = p.fill(ctx, msgs)
 		for len(msgs) > 0 { // an event takes at most 6 MB
 			var n int
 			buf, n = lambdaio.AppendSQSEvent(buf[:0], "arn:aws:sqs:embedded:000000000000:"+p.name, msgs)
@@ -54,6 +56,25 @@ func (p *poller) run(ctx context.Context) {
 			msgs = msgs[n:]
 		}
 	}
+}
+
+// fill waits for more messages while the batch is not full and its window is open.
+func (p *poller) fill(ctx context.Context, msgs []queue.Received) []queue.Received {
+	if len(msgs) == 0 || p.window == 0 {
+		return msgs
+	}
+	window, cancel := context.WithTimeout(ctx, p.window)
+	defer cancel()
+	for len(msgs) < p.batch && window.Err() == nil {
+		more, err := p.queue.Receive(window, queue.ReceiveOptions{
+			Max: min(p.batch-len(msgs), queue.MaxBatch), Wait: queue.MaxWait, Visibility: p.timeout + answerSlack,
+		})
+		if err != nil { // the window is over, or the next poll says what is wrong
+			return msgs
+		}
+		msgs = append(msgs, more...)
+	}
+	return msgs
 }
 
 func (p *poller) invoke(ctx context.Context, payload []byte, msgs []queue.Received) {
