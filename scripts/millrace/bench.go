@@ -15,7 +15,7 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/bench"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
-	"github.com/millrace-pipeline/millrace/shared/handlers"
+	"github.com/millrace-pipeline/millrace/shared/function"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -91,7 +91,7 @@ func runBench(ctx context.Context, e env, g *globalOptions, o benchOptions) erro
 	if err != nil {
 		return err
 	}
-	registry, err := handlers.New(handlers.Settings{PseudonymKey: settings.PseudonymKey.Bytes()})
+	registry, err := function.Handlers(settings)
 	if err != nil {
 		return err
 	}

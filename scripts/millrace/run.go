@@ -12,14 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	samples "github.com/millrace-pipeline/millrace/events-samples"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/logs"
 	"github.com/millrace-pipeline/millrace/shared/bench"
 	"github.com/millrace-pipeline/millrace/shared/embedded"
-	"github.com/millrace-pipeline/millrace/shared/handlers"
+	"github.com/millrace-pipeline/millrace/shared/function"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
-	"github.com/millrace-pipeline/millrace/shared/schema"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -106,11 +104,11 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	if err != nil {
 		return err
 	}
-	registry, err := handlers.New(handlers.Settings{PseudonymKey: settings.PseudonymKey.Bytes()})
+	registry, err := function.Handlers(settings)
 	if err != nil {
 		return err
 	}
-	schemas, err := schema.Load(samples.Schemas, settings.SchemaUnknown == spec.SchemaRefuse)
+	schemas, err := function.Schemas(settings)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
-	"github.com/millrace-pipeline/millrace/shared/handlers"
+	"github.com/millrace-pipeline/millrace/shared/function"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -65,7 +65,7 @@ func runStoreRebuild(ctx context.Context, e env, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	registry, err := handlers.New(handlers.Settings{PseudonymKey: settings.PseudonymKey.Bytes()})
+	registry, err := function.Handlers(settings)
 	if err != nil {
 		return err
 	}

@@ -25,9 +25,8 @@ func (w *webDoor) serve(ctx context.Context, in *lambdaio.Invocation) ([]byte, e
 	if r.Method != http.MethodPost {
 		return problem(http.StatusMethodNotAllowed, "send events with POST", nil, map[string]string{"allow": "POST"}), nil
 	}
-	if len(r.Body) > w.door.MaxEvent {
-		return problem(http.StatusRequestEntityTooLarge, "the request is too large",
-			[]error{fault.New(fault.TooLarge, "%d bytes, the limit is %d", len(r.Body), w.door.MaxEvent)}, nil), nil
+	if err := event.CheckSize(len(r.Body), w.door.MaxEvent); err != nil {
+		return problem(http.StatusRequestEntityTooLarge, "the request is too large", []error{err}, nil), nil
 	}
 	items, err := event.FromHTTP(r.Headers, r.Body)
 	if err != nil {

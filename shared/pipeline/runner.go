@@ -14,7 +14,7 @@ import (
 // fields are set once, before the first Run; Run may be called concurrently.
 type Runner struct {
 	Name   string  // of the stage, package spec's
-	Stage  Stage   //
+	Stage  Stage   // its work
 	Decode Decoder // nil: packs, what the stages send each other
 	Out    Sender  // the next stage's topic; nil for the last stage
 	Retry  Sender  // the stage's own queue
@@ -154,12 +154,13 @@ func (r *Runner) begin(in Invocation) *batch {
 
 func (b *batch) add(delivery int, it event.Item) {
 	n := item{delivery: delivery, event: it.Event, raw: it.Raw, valid: it.Err == nil}
-	switch {
-	case it.Err != nil:
-		b.fail(&n, it.Err)
-	case b.r.MaxEvent > 0 && len(it.Raw) > b.r.MaxEvent:
+	err := it.Err
+	if err == nil {
+		err = event.CheckSize(len(it.Raw), b.r.MaxEvent)
+	}
+	if err != nil {
 		n.valid = false
-		b.fail(&n, fault.New(fault.TooLarge, "%d bytes, the limit is %d", len(it.Raw), b.r.MaxEvent))
+		b.fail(&n, err)
 	}
 	b.items = append(b.items, n)
 	b.rep.Events++

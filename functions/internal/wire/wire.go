@@ -14,13 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
-	samples "github.com/millrace-pipeline/millrace/events-samples"
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/function"
-	"github.com/millrace-pipeline/millrace/shared/handlers"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
 	"github.com/millrace-pipeline/millrace/shared/queue"
-	"github.com/millrace-pipeline/millrace/shared/schema"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -113,7 +110,7 @@ func common() (*function.Parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry, err := handlers.New(handlers.Settings{PseudonymKey: settings.PseudonymKey.Bytes()})
+	registry, err := function.Handlers(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +123,7 @@ func common() (*function.Parts, error) {
 
 // Schemas loads the schema registry, which ingest checks events against.
 func Schemas(p *function.Parts) error {
-	r, err := schema.Load(samples.Schemas, p.Settings.SchemaUnknown == spec.SchemaRefuse)
+	r, err := function.Schemas(p.Settings)
 	p.Schema = r
 	return err
 }
