@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/metric"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
+	"github.com/millrace-pipeline/millrace/shared/proc"
 )
 
 // Result of a Run.
@@ -110,7 +112,7 @@ func Run(ctx context.Context, o embedded.Options, l Load, servers ...int) (*Resu
 		return nil, err
 	}
 	r.CPU, r.ServersCPU = end.own-cpu.own, end.servers-cpu.servers
-	r.PeakMemory, err = peakMemory()
+	r.PeakMemory, err = proc.PeakMemory(os.Getpid())
 	return &r, err
 }
 
@@ -140,7 +142,7 @@ func cpuOfAll(servers []int) (c cpuTimes, err error) {
 		return c, err
 	}
 	for _, pid := range servers {
-		d, err := cpuOf(pid)
+		d, err := proc.CPU(pid)
 		if err != nil {
 			return c, err
 		}

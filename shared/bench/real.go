@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -91,25 +90,4 @@ func dropDatabase(ctx context.Context, uri, name string) error {
 	}
 	defer client.Disconnect(ctx) //nolint:errcheck // the end of the process closes it too
 	return client.Database(name).Drop(ctx)
-}
-
-// cpuOf is the user and system time that another process has used (Linux); 0 for pid 0.
-func cpuOf(pid int) (time.Duration, error) {
-	if pid == 0 {
-		return 0, nil
-	}
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+2:]))
-	ticks := 0
-	for _, at := range []int{11, 12} { // utime, stime (proc_pid_stat(5))
-		n, err := strconv.Atoi(fields[at])
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / 100, nil
 }

@@ -12,14 +12,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"regexp"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/millrace-pipeline/millrace/shared/proc"
 )
 
 // Options of Start.
@@ -206,38 +205,10 @@ func (e *Environment) Stop() error {
 func (e *Environment) Log() string { return e.log.String() }
 
 // CPU is the processor time that the process has used.
-func (e *Environment) CPU() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", e.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+2:]))
-	ticks := 0
-	for _, at := range []int{11, 12} { // utime, stime (proc_pid_stat(5))
-		n, err := strconv.Atoi(f[at])
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * time.Second / 100, nil
-}
-
-var highWater = regexp.MustCompile(`VmHWM:\s+([0-9]+) kB`)
+func (e *Environment) CPU() (time.Duration, error) { return proc.CPU(e.cmd.Process.Pid) }
 
 // PeakMemory is the most resident memory that the process has had, in bytes.
-func (e *Environment) PeakMemory() (int, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", e.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	m := highWater.FindSubmatch(b)
-	if m == nil {
-		return 0, errors.New("no VmHWM")
-	}
-	kb, err := strconv.Atoi(string(m[1]))
-	return kb << 10, err
-}
+func (e *Environment) PeakMemory() (int, error) { return proc.PeakMemory(e.cmd.Process.Pid) }
 
 type lockedBuffer struct {
 	mu sync.Mutex
