@@ -69,7 +69,7 @@ func sections(real bool) []section {
 	}
 	if real {
 		s = append(s, section{"Real Kafka and MongoDB", "Apache Kafka and MongoDB on the same machine and cores, one document per event, majority write concern. The last column is their CPU.", []row{
-			{"30,000 flights/s for 60 s", args("--rate 30000 --events 1800000 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
+			{"30,000 flights/s for 60 s", args("--rate 30000 --events 1800000 --pollers 3 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
 			{"flights, as fast as they are taken", args("--events 500000 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
 			{"orders of 1.1 KB, as fast as they are taken", args("--events 300000 --size 1100 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
 		}})

@@ -42,6 +42,10 @@ const (
 // telephone numbers are few, and a key that can be guessed would give them away.
 const minPseudonymKey = 16
 
+// maxEnv is the most characters of the setting Env: it is part of the names of buckets,
+// which have at most 63.
+const maxEnv = 16
+
 // Kind of a setting: how its text is read.
 type Kind string
 
@@ -75,7 +79,7 @@ const EnvPrefix = "MILLRACE_"
 
 // Table is all settings in the order of the docs.
 var Table = []Setting{
-	{"Env", "MILLRACE_ENV", Text, "dev", nil, 1, 64,
+	{"Env", "MILLRACE_ENV", Text, "dev", nil, 1, maxEnv,
 		"Name of the environment, such as `prod`: a dimension of every metric and a field of every log line. Letters, digits, `-` and `_`.",
 		func(s *Settings) any { return &s.Env }},
 	{"LogLevel", "MILLRACE_LOG_LEVEL", Level, "info", []string{"debug", "info", "warn", "error"}, 0, 0,

@@ -36,7 +36,7 @@ func main() {
 
 // mongoCacheGB is enough for a benchmark: with the least that mongod takes, a quarter,
 // each event costs it half as much again.
-const mongoCacheGB = 1
+const mongoCacheGB = 4
 
 // service is one server that the command runs.
 type service struct {
