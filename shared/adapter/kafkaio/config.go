@@ -86,7 +86,7 @@ func (c *Config) Opts() ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(mechanism))
 	}
 	if c.Log != nil {
-		opts = append(opts, kgo.WithLogger(clientLog{c.Log}))
+		opts = append(opts, kgo.WithLogger(newClientLog(c.Log, time.Now)))
 	}
 	return opts, nil
 }
