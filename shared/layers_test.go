@@ -34,6 +34,8 @@ var layers = []layer{
 	{"shared/breaker", core, []string{"github.com/failsafe-go"}, "one library, wrapped once"},
 	{"shared/redrive", core, []string{"golang.org/x"}, "the engine knows queues, not SQS"},
 	{"shared/schema", append([]string{"events-samples"}, core...), []string{"github.com/santhosh-tekuri/jsonschema"}, "one library, wrapped once"},
+	{"shared/alarm", core, []string{"-"}, "alarms are evaluated over any source of data"},
+	{"shared/monitor", core, []string{"-"}, "what is watched is an interface"},
 	{"shared/ops", append([]string{"shared/redrive", "shared/schema"}, core...), []string{"golang.org/x"}, "operations know interfaces, not targets"},
 	{"shared/adapter/", append([]string{"shared/adapter/SELF"}, core...), nil, "an adapter knows the core and its own SDK, never another adapter"},
 	{"functions", []string{"functions/internal", "shared", "events-samples"}, nil, "functions wire adapters, and know their own helpers only"},

@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
@@ -105,14 +104,6 @@ type status struct {
 	Dead        int64  `json:"dead"`
 	InFlight    *int64 `json:"in_flight"`
 	ConsumerLag *int64 `json:"consumer_lag"`
-}
-
-func (p *program) status() (s status) {
-	p.t.Helper()
-	if err := json.Unmarshal(p.run("status", "--json"), &s); err != nil {
-		p.t.Fatal(err)
-	}
-	return s
 }
 
 // settle waits until nothing is under way.
@@ -227,7 +218,7 @@ func TestIntegrationKillAnything(t *testing.T) {
 	var acked atomic.Int64
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int64)
-	go func() { done <- load(ctx, t, p, &acked) }()
+	go func() { done <- load{kafka: p.kafka, topic: p.topic, source: "/load"}.run(ctx, t, &acked) }()
 	for i := range 10 {
 		target := acked.Load() + 200 + rand.Int64N(3000)
 		for acked.Load() < target {
@@ -263,30 +254,4 @@ func TestIntegrationKillAnything(t *testing.T) {
 		t.Errorf("counters and aggregates: %s", out)
 	}
 	t.Logf("%d events", sent)
-}
-
-// load produces events until ctx is done, each until it is acknowledged.
-func load(ctx context.Context, t *testing.T, p *program, acked *atomic.Int64) (sent int64) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(p.kafka), kgo.DefaultProduceTopic(p.topic), kgo.RequiredAcks(kgo.AllISRAcks()),
-		kgo.RecordRetries(1<<30), kgo.UnknownTopicRetries(-1), kgo.MetadataMinAge(100*time.Millisecond))
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	defer client.Close()
-	for ctx.Err() == nil {
-		batch := make([]*kgo.Record, 200)
-		for i := range batch {
-			sent++
-			batch[i] = &kgo.Record{Value: fmt.Appendf(nil, `{"specversion":"1.0","id":"%09d","source":"/load","type":"com.example.order.placed","tenantid":"t%d","data":{"n":%d}}`, sent, sent%7, sent)}
-		}
-		for _, r := range client.ProduceSync(context.WithoutCancel(ctx), batch...) {
-			if r.Err != nil {
-				t.Errorf("produce: %v", r.Err)
-				return sent
-			}
-		}
-		acked.Add(int64(len(batch)))
-	}
-	return sent
 }

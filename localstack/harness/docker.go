@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -24,6 +25,8 @@ import (
 const (
 	mongoImage = "mongo:6.0"
 	kafkaImage = "apache/kafka:" + host.KafkaVersion
+
+	localStackImage = "millrace/localstack" // built from localstack/Dockerfile
 )
 
 // dockerAnswers asks the Docker engine on this machine for a sign of life. Only one on a
@@ -90,6 +93,32 @@ func dockerKafka(ctx context.Context) (*Server, error) {
 	}, plain)
 }
 
+// dockerLocalStack runs LocalStack in the network of this machine: it and the functions in
+// it find Kafka and MongoDB where the tests find them. (The module localstack of
+// testcontainers publishes a port instead, and from inside nothing of the machine is seen.)
+func dockerLocalStack(ctx context.Context) (*Server, error) {
+	top, err := host.Checkout()
+	if err != nil {
+		return nil, err
+	}
+	ports, err := host.FreePorts(1)
+	if err != nil {
+		return nil, err
+	}
+	addr := "127.0.0.1:" + strconv.Itoa(ports[0])
+	env := make(map[string]string)
+	for _, kv := range host.LocalStackSettings(addr) {
+		name, value, _ := strings.Cut(kv, "=")
+		env[name] = value
+	}
+	c, err := testcontainers.Run(ctx, "", testcontainers.WithEnv(env),
+		testcontainers.WithDockerfile(testcontainers.FromDockerfile{
+			Context: filepath.Join(top, "localstack"), Repo: localStackImage, Tag: host.LocalStackVersion, KeepImage: true,
+		}),
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) { c.NetworkMode = network.NetworkHost }))
+	return served(ctx, localStackImage, c, err, "http://"+addr, "http://"+addr, host.LocalStackReady)
+}
+
 // containerServer is a server in a container.
 type containerServer struct {
 	container *testcontainers.DockerContainer
@@ -115,7 +144,16 @@ func startContainer(ctx context.Context, image string, ready func(ctx context.Co
 			}}}
 		}))
 	c, err := testcontainers.Run(ctx, image, all...)
-	s := &containerServer{container: c, addr: "127.0.0.1:" + strconv.Itoa(ports[0]), ready: ready}
+	addr := "127.0.0.1:" + strconv.Itoa(ports[0])
+	return served(ctx, image, c, err, addr, addrOf(addr), ready)
+}
+
+// served waits until the server in a container serves; err is what starting it gave. addr
+// is where to look, public what tests are told.
+func served(ctx context.Context, image string, c *testcontainers.DockerContainer, err error, addr, public string,
+	ready func(ctx context.Context, addr string) error,
+) (*Server, error) {
+	s := &containerServer{container: c, addr: addr, ready: ready}
 	discard := func(context.Context) error { return testcontainers.TerminateContainer(c) }
 	if err == nil {
 		err = s.await(ctx)
@@ -123,7 +161,7 @@ func startContainer(ctx context.Context, image string, ready func(ctx context.Co
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("container %s: %w", image, err), discard(ctx))
 	}
-	return &Server{Addr: addrOf(s.addr), lifecycle: s, discard: discard}, nil
+	return &Server{Addr: public, lifecycle: s, discard: discard}, nil
 }
 
 func (s *containerServer) await(ctx context.Context) error {

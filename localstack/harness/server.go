@@ -17,7 +17,7 @@ import (
 // the same address with the same data. Its methods may be called by one goroutine at a
 // time, which need not be the test's.
 type Server struct {
-	Addr string // MongoDB's connection string, Kafka's bootstrap server
+	Addr string // MongoDB's connection string, Kafka's bootstrap server, LocalStack's URL
 
 	lifecycle
 	discard func(ctx context.Context) error // ends it and removes its data
@@ -32,6 +32,17 @@ type lifecycle interface {
 	// Kill ends it at once (SIGKILL) and returns when it is gone.
 	Kill(ctx context.Context) error
 }
+
+// notOurs is the lifecycle of a server that the environment names.
+type notOurs struct{ kind }
+
+func (n notOurs) refuse() error {
+	return fmt.Errorf("%s names this %s, which a test does not stop and start; unset it for this test", n.env, n.name)
+}
+
+func (n notOurs) Start(context.Context) error { return n.refuse() }
+func (n notOurs) Stop(context.Context) error  { return n.refuse() }
+func (n notOurs) Kill(context.Context) error  { return n.refuse() }
 
 // starter starts a server.
 type starter func(ctx context.Context) (*Server, error)
@@ -76,6 +87,18 @@ func hostKafka(ctx context.Context) (*Server, error) {
 		return nil, err
 	}
 	return startHost(ctx, k.Server, k.Addr)
+}
+
+func hostLocalStack(ctx context.Context) (*Server, error) {
+	dir, err := runDir("localstack")
+	if err != nil {
+		return nil, err
+	}
+	l, err := host.NewLocalStack(host.LocalStackOptions{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	return startHost(ctx, l.Server, l.Endpoint)
 }
 
 func startHost(ctx context.Context, h *host.Server, addr func() string) (*Server, error) {

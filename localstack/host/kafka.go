@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -58,7 +59,7 @@ func (k *Kafka) SecureAddr() string { return keptAddr(k.dir, 2) }
 func (k *Kafka) CAFile() string { return filepath.Join(k.dir, caPEM) }
 
 // command makes the run directory ready and returns the broker's command line.
-func (k *Kafka) command(ctx context.Context) ([]string, error) {
+func (k *Kafka) command(ctx context.Context) (*exec.Cmd, error) {
 	java, err := findJava(ctx)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,7 @@ func (k *Kafka) command(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
-	return append(jvm, "-Xmx"+k.heap, "kafka.Kafka", properties), nil
+	return exec.Command(jvm[0], append(jvm[1:], "-Xmx"+k.heap, "kafka.Kafka", properties)...), nil
 }
 
 // format makes the data directory, as `kafka-storage.sh format --standalone` does.

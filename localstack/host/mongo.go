@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 
@@ -37,7 +38,7 @@ func NewMongo(o MongoOptions) (*Mongo, error) {
 		return nil, err
 	}
 	m := &Mongo{&Server{name: "mongod", dir: dir, detach: o.Detach, grace: stopTimeout}}
-	m.prepare = func(ctx context.Context) ([]string, error) { return mongoCommand(ctx, dir, o.CacheGB) }
+	m.prepare = func(ctx context.Context) (*exec.Cmd, error) { return mongoCommand(ctx, dir, o.CacheGB) }
 	m.ready = func(ctx context.Context) error { return MongoReady(ctx, keptAddr(dir, 0)) }
 	return m, nil
 }
@@ -53,7 +54,7 @@ func (m *Mongo) URI() string {
 // MongoURI is the connection string of a replica set ReplicaSet of one node.
 func MongoURI(addr string) string { return "mongodb://" + addr + "/?replicaSet=" + ReplicaSet }
 
-func mongoCommand(ctx context.Context, dir string, cacheGB float64) ([]string, error) {
+func mongoCommand(ctx context.Context, dir string, cacheGB float64) (*exec.Cmd, error) {
 	binary, err := mongodBinary(ctx)
 	if err != nil {
 		return nil, err
@@ -69,12 +70,12 @@ func mongoCommand(ctx context.Context, dir string, cacheGB float64) ([]string, e
 	if cacheGB == 0 {
 		cacheGB = 0.25
 	}
-	return []string{
+	return exec.Command(
 		binary, "--dbpath", data, "--bind_ip", "127.0.0.1", "--port", strconv.Itoa(ports[0]),
 		"--replSet", ReplicaSet, "--wiredTigerCacheSizeGB", strconv.FormatFloat(cacheGB, 'g', -1, 64),
 		"--nounixsocket", "--quiet",
 		"--setParameter", "diagnosticDataCollectionEnabled=false", // written every second, for support only
-	}, nil
+	), nil
 }
 
 // Server error codes (MongoDB manual, "Error Codes").

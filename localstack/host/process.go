@@ -24,11 +24,10 @@ type process struct {
 	err  error         // how it ended; to be read after done
 }
 
-// startProcess starts argv in a process group of its own, so that a signal to the tests'
-// group does not reach it, with its output in a log file. Unless detached it dies with
-// this process (see dieWithParent).
-func startProcess(argv []string, dir string, log *os.File, detach bool) (*process, error) {
-	cmd := exec.Command(argv[0], argv[1:]...)
+// startProcess starts a command in a process group of its own, so that a signal to the
+// tests' group does not reach it, with its output in a log file. Unless detached it dies
+// with this process (see dieWithParent).
+func startProcess(cmd *exec.Cmd, dir string, log *os.File, detach bool) (*process, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if detach {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,12 +27,14 @@ const (
 // and its log. It may be started, stopped and killed any number of times; it always comes
 // back on the same port and data. Its methods may be called by one goroutine at a time.
 type Server struct {
-	name    string
-	dir     string
-	detach  bool
-	grace   time.Duration                                        // stopTimeout
-	prepare func(ctx context.Context) (argv []string, err error) // fetches what it needs, chooses ports
-	ready   func(ctx context.Context) error                      // nil when it serves; one try
+	name   string
+	dir    string
+	detach bool
+	grace  time.Duration // stopTimeout
+	// prepare fetches what the server needs, chooses its ports, and says how to run it: the
+	// run directory must be in the command line, by which the process is known again.
+	prepare func(ctx context.Context) (*exec.Cmd, error)
+	ready   func(ctx context.Context) error // nil when it serves; one try
 
 	proc *process
 }
@@ -46,7 +49,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	argv, err := s.prepare(ctx)
+	cmd, err := s.prepare(ctx)
 	if err != nil {
 		return err
 	}
@@ -59,7 +62,7 @@ func (s *Server) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := startProcess(argv, s.dir, log, s.detach)
+	p, err := startProcess(cmd, s.dir, log, s.detach)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", s.name, err)
 	}

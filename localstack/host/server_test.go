@@ -72,12 +72,12 @@ func playParent(dir string) {
 
 func testServer(dir, behaviour string) *Server {
 	s := &Server{name: "test server", dir: dir, grace: 5 * time.Second}
-	s.prepare = func(context.Context) ([]string, error) {
+	s.prepare = func(context.Context) (*exec.Cmd, error) {
 		ports, err := keptPorts(dir, 1)
 		if err != nil {
 			return nil, err
 		}
-		return []string{os.Args[0], dir, strconv.Itoa(ports[0]), behaviour}, nil
+		return exec.Command(os.Args[0], dir, strconv.Itoa(ports[0]), behaviour), nil
 	}
 	s.ready = func(ctx context.Context) error {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", keptAddr(dir, 0))

@@ -3,13 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/pprof"
-	"strings"
-	"time"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -22,9 +18,12 @@ import (
 type benchOptions struct {
 	events     int
 	rate       int
+	inFlight   int
 	size       int
 	bad, again float64
 	pollers    int
+	schemas    bool
+	milestones []int
 	profile    string
 	kafka      string
 	cluster    clusterOptions
@@ -37,13 +36,18 @@ func newBench(e env, g *globalOptions) *cobra.Command {
 		Use:   "bench",
 		Short: "Measure the pipeline on this machine",
 		Long: "Run a pipeline of its own, in a directory that is deleted afterwards, send it events through its Kafka at a known rate, " +
-			"and report events/s, latency from Kafka to store, CPU and memory. The generator and the broker run in the same process, and are in the CPU figure.\n\n" +
+			"and report events/s, latency from Kafka to store, CPU and memory. The generator and the broker run in the same process, and are in the CPU figure. " +
+			"A profile, sampled while it runs, says which part and which step the CPU went to, and how much of it is in neither.\n\n" +
 			"Events are the real flights of 1 January 2013 with ids of their own (0.55 KB each, through a handler), or with --size invented orders (no handler).\n\n" +
 			"With --rate the load is open: events that wait get older, and the latency says so. Without it events are sent as fast as they are taken, " +
-			"and the latency is that of the backlog.\n\n" +
-			"With --json: {\"sent\", \"stored\", \"duplicates\", \"dropped\", \"dead\", \"seconds\", \"events_per_second\", \"cpu_us_per_event\", \"servers_cpu_us_per_event\", \"p50_ms\", \"p99_ms\", \"p999_ms\", \"peak_memory_bytes\", \"cores\"}.",
+			"and the latency is that of the backlog; --in-flight bounds that.\n\n" +
+			"Events are checked against their schemas only with --schemas; `millrace run` always does.\n\n" +
+			"With --json: {\"sent\", \"stored\", \"duplicates\", \"dropped\", \"dead\", \"seconds\", \"events_per_second\", \"cpu_us_per_event\", \"servers_cpu_us_per_event\", " +
+			"\"p50_ms\", \"p99_ms\", \"p999_ms\", \"peak_memory_bytes\", \"cores\", \"pollers\", \"cpu_parts_us_per_event\", \"cpu_steps_us_per_event\", \"cpu_unattributed\" (0 to 1), \"schema_us_per_event\", " +
+			"\"milestones\": [{\"events\", \"window\", \"events_per_second\", \"cpu_us_per_event\", \"servers_cpu_us_per_event\", \"peak_memory_bytes\", \"disk_bytes\"}]}.",
 		Example: "  millrace bench\n" +
 			"  millrace bench --rate 60000 --events 3600000\n" +
+			"  millrace bench --events 20000000 --in-flight 100000 --milestones 1000000,5000000,20000000\n" +
 			"  millrace bench --size 1100 --bad 0.001 --again 0.1 --pollers 4\n" +
 			"  millrace bench --kafka localhost:9092 --mongo mongodb://localhost/?replicaSet=rs0 --rate 30000 --events 1800000",
 		Args: noArgs,
@@ -51,10 +55,13 @@ func newBench(e env, g *globalOptions) *cobra.Command {
 	}
 	c.Flags().IntVar(&o.events, "events", 300_000, "how many `events`")
 	c.Flags().IntVar(&o.rate, "rate", 0, "`events` a second; 0 for as fast as they are taken")
+	c.Flags().IntVar(&o.inFlight, "in-flight", 0, "the most `events` under way at once; 0 for no bound")
 	c.Flags().IntVar(&o.size, "size", 0, "`bytes` of an event; 0 for real flights")
 	c.Flags().Float64Var(&o.bad, "bad", 0, "`part` of the events that is malformed, 0 to 1")
 	c.Flags().Float64Var(&o.again, "again", 0, "`part` of the events that was sent before, 0 to 1")
-	c.Flags().IntVar(&o.pollers, "pollers", embedded.DefaultPollers, "invocations of each stage at once, 1 to 16")
+	pollersFlag(c, &o.pollers)
+	c.Flags().BoolVar(&o.schemas, "schemas", false, "check events against the schemas of their types")
+	c.Flags().IntSliceVar(&o.milestones, "milestones", nil, "report the last million events before each of these `numbers` too, and the memory and disk used by then")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "send through these Kafka `brokers` (host:port, separated by commas), in a topic that is deleted afterwards")
 	o.cluster.security(c)
 	c.Flags().IntSliceVar(&o.servers, "server-pids", nil, "processes on this machine, such as mongod, whose CPU is reported too")
@@ -68,6 +75,10 @@ func (o *benchOptions) validate() error {
 		return usageError("--events is %d: it must be at least 1", o.events)
 	case o.rate < 0:
 		return usageError("--rate is %d: it must not be negative", o.rate)
+	case o.inFlight < 0:
+		return usageError("--in-flight is %d: it must not be negative", o.inFlight)
+	case slices.ContainsFunc(o.milestones, func(n int) bool { return n < 1 || n > o.events }):
+		return usageError("--milestones are numbers of events: 1 to --events")
 	case o.size != 0 && o.size < 400:
 		return usageError("--size is %d: it must be 0 or at least 400", o.size)
 	case o.bad < 0 || o.bad > 1 || o.again < 0 || o.again > 1:
@@ -80,105 +91,69 @@ func runBench(ctx context.Context, e env, g *globalOptions, o benchOptions) erro
 	if err := o.validate(); err != nil {
 		return err
 	}
-	l := bench.Load{Template: bench.Orders(o.size), Rate: o.rate, Events: o.events, Bad: o.bad, Again: o.again}
-	if o.size == 0 {
-		var err error
-		if l.Template, err = bench.Flights(); err != nil {
-			return err
-		}
-	}
-	settings, err := spec.Load(e.environ)
-	if err != nil {
-		return err
-	}
-	registry, err := function.Handlers(settings)
-	if err != nil {
-		return err
-	}
 	dir, err := os.MkdirTemp("", "millrace-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	options := embedded.Options{
-		Data: filepath.Join(dir, "data"), Mongo: g.mongoURI(e), Listen: "127.0.0.1:0", Kafka: embedded.KafkaOptions{Listen: "127.0.0.1:0"},
-		Pollers: o.pollers, Settings: settings, Handlers: registry, Log: runLog(e, settings), Now: e.now,
+	run := bench.Options{Servers: o.servers, Milestones: o.milestones}
+	if run.Load, err = o.load(); err != nil {
+		return err
 	}
-	if o.kafka != "" {
-		if options.Kafka.Config, err = o.cluster.config(e, o.kafka); err != nil {
-			return err
-		}
+	if run.Pipeline, err = o.pipeline(e, g, filepath.Join(dir, "data")); err != nil {
+		return err
 	}
-	cleanUp, err := bench.Prepare(ctx, &options)
+	cleanUp, err := bench.Prepare(ctx, &run.Pipeline)
 	if err != nil {
 		return errors.Join(err, cleanUp())
 	}
-	r, err := profiled(o.profile, func() (*bench.Result, error) { return bench.Run(ctx, options, l, o.servers...) })
+	r, err := bench.Run(ctx, run)
 	if err = errors.Join(err, cleanUp()); err != nil {
 		return err
 	}
-	return writeBench(e, g, r)
+	if o.profile != "" {
+		if err := os.WriteFile(o.profile, r.Profile, 0o644); err != nil {
+			return err
+		}
+	}
+	return writeBench(e, g, r, run.Pipeline.Pollers)
 }
 
-// profiled runs f with a CPU profile into the file; "" for none.
-func profiled(file string, f func() (*bench.Result, error)) (*bench.Result, error) {
-	if file == "" {
-		return f()
+func (o *benchOptions) load() (bench.Load, error) {
+	l := bench.Load{Rate: o.rate, InFlight: o.inFlight, Events: o.events, Bad: o.bad, Again: o.again}
+	if o.size > 0 {
+		l.Template = bench.Orders(o.size)
+		return l, nil
 	}
-	w, err := os.Create(file)
-	if err != nil {
-		return nil, err
-	}
-	defer w.Close()
-	if err := pprof.StartCPUProfile(w); err != nil {
-		return nil, err
-	}
-	defer pprof.StopCPUProfile()
-	return f()
+	var err error
+	l.Template, err = bench.Flights()
+	return l, err
 }
 
-// perEvent is CPU time in microseconds for each event that ended.
-func perEvent(r *bench.Result, d time.Duration) float64 {
-	return float64(d.Nanoseconds()) / 1000 / float64(max(r.Stored+r.Dropped+r.Dead, 1))
-}
-
-// benchJSON is what --json writes.
-type benchJSON struct {
-	Sent       int     `json:"sent"`
-	Stored     int     `json:"stored"`
-	Duplicates int     `json:"duplicates"`
-	Dropped    int     `json:"dropped"`
-	Dead       int     `json:"dead"`
-	Seconds    float64 `json:"seconds"`
-	PerSecond  float64 `json:"events_per_second"`
-	CPU        float64 `json:"cpu_us_per_event"`
-	ServersCPU float64 `json:"servers_cpu_us_per_event"`
-	P50        float64 `json:"p50_ms"`
-	P99        float64 `json:"p99_ms"`
-	P999       float64 `json:"p999_ms"`
-	Memory     int     `json:"peak_memory_bytes"`
-	Cores      int     `json:"cores"`
-}
-
-func writeBench(e env, g *globalOptions, r *bench.Result) error {
-	ms := func(q float64) float64 { return float64(r.Latency.Quantile(q).Microseconds()) / 1000 }
-	if g.json {
-		return writeJSON(e.stdout, benchJSON{
-			Sent: r.Sent, Stored: r.Stored, Duplicates: r.Duplicates, Dropped: r.Dropped, Dead: r.Dead,
-			Seconds: r.Elapsed.Seconds(), PerSecond: r.PerSecond(), CPU: perEvent(r, r.CPU), ServersCPU: perEvent(r, r.ServersCPU),
-			P50: ms(0.5), P99: ms(0.99), P999: ms(0.999), Memory: r.PeakMemory, Cores: runtime.GOMAXPROCS(0),
-		})
+// pipeline is what is measured, in the data directory dir.
+func (o *benchOptions) pipeline(e env, g *globalOptions, dir string) (p embedded.Options, err error) {
+	p = embedded.Options{
+		Data: dir, Mongo: g.mongoURI(e), Listen: "127.0.0.1:0", Kafka: embedded.KafkaOptions{Listen: "127.0.0.1:0"}, Pollers: o.pollers, Now: e.now,
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s sent: %s stored (%s of them there before), %s dropped, %s dead-lettered, in %.1f s\n",
-		count(r.Sent, "event"), number(r.Stored), number(r.Duplicates), number(r.Dropped), number(r.Dead), r.Elapsed.Seconds())
-	fmt.Fprintf(&b, "%s events/s on %s, %.1f µs CPU an event (generator included), %s of memory\n",
-		number(int64(r.PerSecond())), count(runtime.GOMAXPROCS(0), "core"), perEvent(r, r.CPU), size(r.PeakMemory))
-	if r.ServersCPU > 0 {
-		fmt.Fprintf(&b, "%.1f µs CPU an event in the servers\n", perEvent(r, r.ServersCPU))
+	if p.Pollers == 0 {
+		p.Pollers = embedded.DefaultPollers(p.Mongo)
 	}
-	fmt.Fprintf(&b, "latency p50 %s, p99 %s, p99.9 %s\n",
-		latency(r.Latency.Quantile(0.5)), latency(r.Latency.Quantile(0.99)), latency(r.Latency.Quantile(0.999)))
-	_, err := e.stdout.Write([]byte(b.String()))
-	return err
+	if p.Settings, err = spec.Load(e.environ); err != nil {
+		return p, err
+	}
+	if p.Handlers, err = function.Handlers(p.Settings); err != nil {
+		return p, err
+	}
+	if o.schemas {
+		schemas, err := function.Schemas(p.Settings)
+		if err != nil {
+			return p, err
+		}
+		p.Schema = schemas
+	}
+	p.Log = runLog(e, p.Settings)
+	if o.kafka != "" {
+		p.Kafka.Config, err = o.cluster.config(e, o.kafka)
+	}
+	return p, err
 }

@@ -11,6 +11,7 @@ import (
 
 // clusterOptions are the flags about a Kafka cluster that is not the pipeline's own.
 type clusterOptions struct {
+	brokers      string // of status, which asks only
 	topic, group string
 	tls          bool
 	caFile       string

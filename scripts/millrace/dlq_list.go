@@ -66,9 +66,12 @@ func runDLQList(ctx context.Context, e env, g *globalOptions, o dlqListOptions) 
 	if err != nil {
 		return err
 	}
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
 	defer t.close()
-	dlq, err := t.deadLetters(ctx)
+	dlq, err := deadLetters(ctx, e, t)
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/redrive"
 )
@@ -78,9 +76,12 @@ func runDLQRedrive(ctx context.Context, e env, g *globalOptions, o dlqRedriveOpt
 	if err != nil {
 		return err
 	}
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
 	defer t.close()
-	engine, err := t.redriver(ctx, e.now)
+	engine, err := redriver(ctx, e, t, e.now)
 	if err != nil {
 		return err
 	}
@@ -101,8 +102,10 @@ func runDLQRedrive(ctx context.Context, e env, g *globalOptions, o dlqRedriveOpt
 	case r.Failed > 0:
 		return fmt.Errorf("%s could not be sent and stay where they are: try again", count(r.Failed, "dead letter"))
 	}
-	if _, err := t.running(); o.execute && r.Redriven > 0 && errors.Is(err, embedded.ErrNotRunning) {
-		fmt.Fprintf(e.stderr, "nothing is running in %s: they wait in their queues for `millrace run`\n", g.data)
+	if o.execute && r.Redriven > 0 {
+		if why := t.idle(); why != "" {
+			fmt.Fprintln(e.stderr, why)
+		}
 	}
 	return nil
 }

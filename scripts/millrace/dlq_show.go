@@ -42,9 +42,12 @@ func runDLQShow(ctx context.Context, e env, g *globalOptions, o dlqShowOptions, 
 	if o.raw && g.json {
 		return usageError("--raw and --json contradict each other: give one of them")
 	}
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
 	defer t.close()
-	dlq, err := t.deadLetters(ctx)
+	dlq, err := deadLetters(ctx, e, t)
 	if err != nil {
 		return err
 	}

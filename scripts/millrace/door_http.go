@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/event"
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/ops"
@@ -29,12 +30,25 @@ type httpDoor struct {
 // httpTries is how often a request is tried that was not accepted for a passing reason.
 const httpTries = 5
 
-func newHTTPDoor(u *url.URL) door {
+// newHTTPDoor sends to a URL. Requests to a Lambda function URL are signed with the
+// credentials of the environment: it lets nobody else in.
+func newHTTPDoor(ctx context.Context, e env, u *url.URL) (door, error) {
 	if u.Path == "" || u.Path == "/" {
 		u = u.JoinPath("events")
 	}
 	d := &httpDoor{url: u.String(), client: &http.Client{Timeout: time.Minute}, pause: time.Second}
-	return door{Door: d, where: d.url, close: d.client.CloseIdleConnections}
+	if region, ok := awsio.FunctionURLRegion(u.Hostname()); ok {
+		cfg, err := awsio.Load(ctx)
+		if err != nil {
+			return door{}, err
+		}
+		cfg.Region = region
+		if err := awsio.CheckAccess(ctx, cfg); err != nil {
+			return door{}, err
+		}
+		d.client.Transport = &awsio.Signed{Config: cfg, Region: region, Base: http.DefaultTransport, Now: e.now}
+	}
+	return door{Door: d, where: d.url, close: d.client.CloseIdleConnections}, nil
 }
 
 // Send implements ops.Door. The endpoint takes a request whole or not at all, so after

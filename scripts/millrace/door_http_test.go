@@ -59,7 +59,10 @@ func sendHTTP(t *testing.T, a *answers, checked bool, lines ...string) []string 
 	if err != nil {
 		t.Fatal(err)
 	}
-	opened := newHTTPDoor(u)
+	opened, err := newHTTPDoor(t.Context(), processEnv(), u)
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer opened.close()
 	d := opened.Door.(*httpDoor)
 	d.pause = time.Millisecond

@@ -31,9 +31,12 @@ func runEventsCount(ctx context.Context, e env, g *globalOptions, o eventsCountO
 	if err != nil {
 		return err
 	}
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
 	defer t.close()
-	events, err := t.events(ctx)
+	events, err := t.events(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -35,9 +35,12 @@ func newEventsGet(e env, g *globalOptions) *cobra.Command {
 }
 
 func runEventsGet(ctx context.Context, e env, g *globalOptions, o eventsGetOptions, id string) error {
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
 	defer t.close()
-	events, err := t.events(ctx)
+	events, err := t.events(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -53,9 +53,12 @@ func runEventsList(ctx context.Context, e env, g *globalOptions, o eventsListOpt
 	if o.limit < 1 {
 		return usageError("--limit is %d: it must be at least 1", o.limit)
 	}
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
 	defer t.close()
-	events, err := t.events(ctx)
+	events, err := t.events(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,11 @@ const dataDefault = ".millrace"
 
 // globalOptions are the flags of every command.
 type globalOptions struct {
-	data  string
-	mongo string
-	json  bool
+	data   string
+	mongo  string
+	target string
+	env    string
+	json   bool
 }
 
 // mongoEnv is where the connection string is taken from when the flag does not say: a
@@ -50,16 +52,22 @@ func newRoot(e env) *cobra.Command {
 		Use:   "millrace",
 		Short: "A serverless event pipeline, and the runbook that operates it",
 		Long: "Millrace takes CloudEvents from Kafka, SQS and HTTP, runs your handlers on them, and stores each exactly once.\n\n" +
-			"`millrace run` runs the whole pipeline on this machine; every other command works on the pipeline that --data names.",
+			"`millrace run` runs the whole pipeline on this machine; every other command works on the pipeline that --data names, " +
+			"or with --target on one that is deployed: on AWS with the credentials and the region of the environment, as every AWS tool finds them " +
+			"(AWS_PROFILE, AWS_REGION), on LocalStack at AWS_ENDPOINT_URL.",
 		Example: "  millrace run\n" +
 			"  millrace send events.ndjson.gz\n" +
 			"  millrace status\n" +
-			"  millrace dlq list",
+			"  millrace dlq list\n" +
+			"  millrace status --target aws --env prod",
 	},
-		newRun(e, g), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newStore(e, g), newSchema(e, g), newBench(e, g), newVersion(e, g))
+		embeddedOnly(g, newRun(e, g)), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newStore(e, g), newSchema(e, g), embeddedOnly(g, newBench(e, g)), newVersion(e, g))
 	root.PersistentFlags().StringVar(&g.data, "data", dataDefault, "data `directory` of the pipeline on this machine")
-	root.PersistentFlags().StringVar(&g.mongo, "mongo", "", "connection `string` of the event store in MongoDB, instead of one in the data directory (with a password, better in the environment: "+mongoEnv+")")
+	root.PersistentFlags().StringVar(&g.target, "target", targetEmbedded, "`where` the pipeline is: "+strings.Join(targetNames, ", "))
+	root.PersistentFlags().StringVar(&g.env, "env", "", "`name` of the deployed environment, with --target; \"\" for the setting "+envSetting)
+	root.PersistentFlags().StringVar(&g.mongo, "mongo", "", "connection `string` of the event store in MongoDB, instead of the pipeline's own (with a password, better in the environment: "+mongoEnv+")")
 	root.PersistentFlags().BoolVar(&g.json, "json", false, "write JSON, for programs")
+	complete(root, "target", targetNames)
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.SetIn(e.stdin)

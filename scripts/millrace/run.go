@@ -49,7 +49,7 @@ func newRun(e env, g *globalOptions) *cobra.Command {
 	c.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the HTTP front door; port 0 takes a free one")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "read from these Kafka `brokers` (host:port, separated by commas) instead of its own")
 	o.cluster.flags(c)
-	c.Flags().IntVar(&o.pollers, "pollers", embedded.DefaultPollers, "invocations of each stage at once, 1 to 16")
+	pollersFlag(c, &o.pollers)
 	c.Flags().StringVar(&o.demo, "demo", "", "send the events of this `file` first, and say what became of them")
 	c.Flags().StringVar(&o.kafkaListen, "kafka-listen", "127.0.0.1:9092", "`address` of its own Kafka broker; port 0 takes a free one")
 	return c
@@ -135,9 +135,14 @@ func runRun(ctx context.Context, e env, g *globalOptions, o runOptions) error {
 	return errors.Join(err, p.Close())
 }
 
+func pollersFlag(c *cobra.Command, n *int) {
+	c.Flags().IntVar(n, "pollers", 0, fmt.Sprintf("invocations of each stage at once, 1 to 16; 0 for %d, with MongoDB %d",
+		embedded.DefaultPollers(""), embedded.DefaultPollers("mongodb:")))
+}
+
 func checkPollers(n int) error {
-	if n < 1 || n > 16 {
-		return usageError("--pollers is %d: it must be 1 to 16", n)
+	if n < 0 || n > 16 {
+		return usageError("--pollers is %d: it must be 1 to 16, or 0 for the default", n)
 	}
 	return nil
 }

@@ -156,7 +156,7 @@ func waitSettled(ts *testscript.TestScript, _ bool, args []string) {
 		if err := json.Unmarshal(out.Bytes(), &s); err != nil {
 			return err
 		}
-		if fmt.Sprint(s.In, s.Persisted, s.Dead) != strings.Join(args[1:], " ") || s.InFlight == nil || *s.InFlight > 0 {
+		if s.InFlight == nil || fmt.Sprint(*s.In, *s.Persisted, *s.Dead, *s.InFlight) != strings.Join(append(args[1:], "0"), " ") {
 			return fmt.Errorf("still %s", &out)
 		}
 		return nil

@@ -34,7 +34,8 @@ func newSend(e env, g *globalOptions) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send FILE|-",
 		Short: "Send events from a file",
-		Long: "Send CloudEvents to the pipeline that runs in the data directory, or to any Kafka or HTTP endpoint.\n\n" +
+		Long: "Send CloudEvents to the pipeline that runs in the data directory, to the deployed one that --target and --env name " +
+			"(its SQS queue), or to any Kafka or HTTP endpoint.\n\n" +
 			"FILE has one event a line (NDJSON), or is a JSON array of events, or one event; gzip is recognised by content. " +
 			"- is standard input, whose lines are sent as they come. Each event is checked first: one that is no valid " +
 			"CloudEvent is not sent, but listed with its line and the reason.\n\n" +
@@ -44,7 +45,8 @@ func newSend(e env, g *globalOptions) *cobra.Command {
 		Example: "  millrace send events.ndjson.gz\n" +
 			"  tail -f app.ndjson | millrace send -\n" +
 			"  millrace send --kafka broker-1:9092,broker-2:9092 --rate 5000 events.ndjson\n" +
-			"  millrace send --http http://localhost:8080/events event.json",
+			"  millrace send --http http://localhost:8080/events event.json\n" +
+			"  millrace send --target aws --env prod events.ndjson",
 		Args: oneArg("a FILE, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if o.kafka == "" && c.Flags().Changed("topic") {
@@ -56,7 +58,7 @@ func newSend(e env, g *globalOptions) *cobra.Command {
 	c.Flags().StringVar(&o.kafka, "kafka", "", "send to these Kafka `brokers` (host:port, separated by commas) instead of the running pipeline")
 	c.Flags().StringVar(&o.cluster.topic, "topic", embedded.Topic, "the Kafka `topic`, with --kafka")
 	o.cluster.security(c)
-	c.Flags().StringVar(&o.http, "http", "", "send with POST to this `URL` instead")
+	c.Flags().StringVar(&o.http, "http", "", "send with POST to this `URL` instead; requests to a Lambda function URL are signed with your AWS credentials")
 	c.Flags().BoolVar(&o.unchecked, "unchecked", false, "send every line that is not empty as it is, to see what the pipeline makes of it")
 	c.Flags().Float64Var(&o.rate, "rate", 0, "send at most `N` lines a second")
 	return c
@@ -152,7 +154,7 @@ func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 			return door{}, usageError("--http %q is no URL such as http://localhost:8080/events", o.http)
 		}
-		return newHTTPDoor(u), nil
+		return newHTTPDoor(ctx, e, u)
 	}
 	if o.kafka != "" {
 		c, err := o.cluster.config(e, o.kafka)
@@ -161,17 +163,12 @@ func openDoor(ctx context.Context, e env, g *globalOptions, o sendOptions) (door
 		}
 		return newKafkaDoor(ctx, c, o.cluster.topic)
 	}
-	t := newTarget(e, g)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return door{}, err
+	}
 	defer t.close()
-	r, err := t.running()
-	if err != nil {
-		return door{}, err
-	}
-	c, err := o.cluster.configOf(e, r.Kafka)
-	if err != nil {
-		return door{}, err
-	}
-	return newKafkaDoor(ctx, c, r.Topic)
+	return t.door(ctx, &o.cluster)
 }
 
 // sendReport says what became of the lines.

@@ -15,7 +15,8 @@ func newStore(e env, g *globalOptions) *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "store",
 		Short: "Prepare and check the event store",
-		Long:  "Prepare and check the event store: MongoDB where --mongo or " + mongoEnv + " names one, else the file in the data directory.",
+		Long: "Prepare and check the event store: MongoDB where --mongo or " + mongoEnv + " names one, " +
+			"else that of the deployed pipeline (--target), else the file in the data directory.",
 	}, newStoreInit(e, g), newStoreRebuild(e, g))
 }
 
@@ -26,14 +27,23 @@ func newStoreInit(e env, g *globalOptions) *cobra.Command {
 		Long: "Make the collections and indexes in MongoDB that are missing, and change none that are there. " +
 			"`millrace run` and the functions check at start that all are there.\n\n" +
 			"An index on a collection with many events takes minutes, during which the store can be used.",
-		Example: "  " + mongoEnv + "=mongodb://localhost/millrace millrace store init",
-		Args:    noArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return runStoreInit(c.Context(), e, g) },
+		Example: "  " + mongoEnv + "=mongodb://localhost/millrace millrace store init\n" +
+			"  millrace store init --target aws --env prod",
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return runStoreInit(c.Context(), e, g) },
 	}
 }
 
 func runStoreInit(ctx context.Context, e env, g *globalOptions) error {
-	uri := g.mongoURI(e)
+	t, err := newTarget(e, g)
+	if err != nil {
+		return err
+	}
+	defer t.close()
+	uri, err := t.mongoURI(ctx)
+	if err != nil {
+		return err
+	}
 	if uri == "" {
 		return usageError("name the MongoDB with --mongo or %s; the store in a data directory needs no preparation", mongoEnv)
 	}
@@ -43,7 +53,7 @@ func runStoreInit(ctx context.Context, e env, g *globalOptions) error {
 	if g.json {
 		return writeJSON(e.stdout, map[string]bool{"ready": true})
 	}
-	_, err := fmt.Fprintln(e.stdout, "the event store is ready")
+	_, err = fmt.Fprintln(e.stdout, "the event store is ready")
 	return err
 }
 
@@ -69,14 +79,16 @@ func runStoreRebuild(ctx context.Context, e env, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	t := newTarget(e, g)
-	t.aggregate = registry.Aggregates
-	defer t.close()
-	d, err := t.open(ctx)
+	t, err := newTarget(e, g)
 	if err != nil {
 		return err
 	}
-	n, err := d.Events.Rebuild(ctx)
+	defer t.close()
+	events, err := t.events(ctx, registry.Aggregates)
+	if err != nil {
+		return err
+	}
+	n, err := events.Rebuild(ctx)
 	if err != nil {
 		return err
 	}

@@ -2,120 +2,120 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
+	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/spf13/cobra"
 
-	"github.com/millrace-pipeline/millrace/shared/adapter/sqlite/metrics"
-	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
+	"github.com/millrace-pipeline/millrace/shared/pipeline"
 	"github.com/millrace-pipeline/millrace/shared/redrive"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
+// Kinds of target, as the flag --target names them.
+const (
+	targetEmbedded   = "embedded"
+	targetLocalStack = "localstack"
+	targetAWS        = "aws"
+)
+
+var targetNames = []string{targetEmbedded, targetLocalStack, targetAWS}
+
 // target is the pipeline that a command works on: what the global flags name. Each
-// method opens what its callers need, so that a command touches nothing else.
-//
-// There is one kind, the embedded pipeline in a data directory. Another kind (LocalStack,
-// AWS) answers the same methods from its own adapters.
-type target struct {
-	dir   string
-	mongo string // connection string of the event store; "": it is in dir
-	// aggregate are the types that the store keeps aggregates of; only a rebuild needs it.
-	aggregate func(eventType string) bool
-	environ   []string
-
-	// Opened when first needed.
-	data    *embedded.Data
-	metrics *metrics.Reader
-	client  *kgo.Client
+// method opens what its callers need, so that a command touches nothing else; close ends
+// what was opened.
+type target interface {
+	// queues are the queues of the pipeline and what its messages refer to.
+	queues(ctx context.Context) (queues, error)
+	// events is the event store. aggregate says which types it keeps aggregates of; nil
+	// where only a reader is wanted.
+	events(ctx context.Context, aggregate func(eventType string) bool) (store.Store, error)
+	// mongoURI is the connection string of the event store, "" where it is no MongoDB.
+	mongoURI(ctx context.Context) (string, error)
+	// door takes events into the pipeline that runs.
+	door(ctx context.Context, o *clusterOptions) (door, error)
+	// status is the state of the pipeline.
+	status(ctx context.Context, o *clusterOptions) (statusJSON, error)
+	// idle says what has to be started before what waits in the queues is handled; ""
+	// where it is.
+	idle() string
+	close()
 }
 
-func newTarget(e env, g *globalOptions) *target {
-	return &target{dir: g.data, mongo: g.mongoURI(e), environ: e.environ}
-}
-
-func (t *target) close() {
-	// They were only read: nothing can be lost.
-	if t.data != nil {
-		_ = t.data.Close()
+// queues are the queues of a pipeline by Millrace's names for them.
+type queues struct {
+	broker interface {
+		redrive.Queues
+		ops.Browser
+		ops.Depther
 	}
-	if t.metrics != nil {
-		_ = t.metrics.Close()
-	}
-	if t.client != nil {
-		t.client.Close()
-	}
+	claims pipeline.Claims
 }
 
-// running is the process that runs in the directory.
-func (t *target) running() (embedded.Running, error) {
-	r, err := embedded.Find(t.dir)
-	if errors.Is(err, embedded.ErrNotRunning) {
-		err = &notRunning{t.dir, err}
+// envSetting is the setting that says which environment is meant where --env does not.
+const envSetting = spec.EnvPrefix + "ENV"
+
+// newTarget finds out what the global flags name; nothing is opened yet.
+func newTarget(e env, g *globalOptions) (target, error) {
+	if err := oneOf("--target", g.target, targetNames); err != nil {
+		return nil, err
 	}
-	return r, err
-}
-
-// notRunning says what to do when a command needs a running process.
-type notRunning struct {
-	dir   string
-	cause error
-}
-
-func (e *notRunning) Error() string {
-	return fmt.Sprintf("nothing is running in %s: start `millrace run`, or name --kafka or --http", e.dir)
-}
-
-func (e *notRunning) Unwrap() error { return e.cause }
-
-func (t *target) open(ctx context.Context) (*embedded.Data, error) {
-	if t.data != nil {
-		return t.data, nil
+	if g.target == targetEmbedded {
+		if g.env != "" {
+			return nil, usageError("--env names a deployed pipeline: give --target %s or --target %s too", targetAWS, targetLocalStack)
+		}
+		return &embeddedTarget{env: e, dir: g.data, mongo: g.mongoURI(e)}, nil
 	}
-	d, err := embedded.OpenData(ctx, embedded.DataOptions{Dir: t.dir, Mongo: t.mongo, Aggregate: t.aggregate})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("no pipeline has run in %s: start `millrace run`, or name its directory with --data", t.dir)
-	}
-	t.data = d
-	return d, err
-}
-
-// events is the event store.
-func (t *target) events(ctx context.Context) (store.Reader, error) {
-	d, err := t.open(ctx)
+	settings, err := spec.Load(e.environ)
 	if err != nil {
 		return nil, err
 	}
-	return d.Events, nil
+	t := &deployedTarget{env: e, kind: g.target, name: settings.Env, mongo: g.mongoURI(e)}
+	if g.env != "" {
+		if settings, err = spec.Load(append(slices.Clip(e.environ), envSetting+"="+g.env)); err != nil {
+			return nil, usageError("--env: %w", err)
+		}
+		t.name = settings.Env
+	}
+	return t, nil
 }
 
-// deadLetters reads the dead-letter queues.
-func (t *target) deadLetters(ctx context.Context) (*ops.DeadLetters, error) {
-	settings, err := spec.Load(t.environ)
-	if err != nil {
-		return nil, err
+// embeddedOnly is a command that has nothing to do with a deployed pipeline.
+func embeddedOnly(g *globalOptions, c *cobra.Command) *cobra.Command {
+	run := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if g.target != targetEmbedded || g.env != "" {
+			return usageError("`%s` is for the pipeline on this machine: it takes neither --target nor --env", c.CommandPath())
+		}
+		return run(c, args)
 	}
-	d, err := t.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &ops.DeadLetters{Queues: d.Queues, Claims: d.Claims, MaxEvent: settings.MaxEventBytes}, nil
+	return c
 }
 
-// redriver sends dead letters back.
-func (t *target) redriver(ctx context.Context, now func() time.Time) (*redrive.Engine, error) {
-	settings, err := spec.Load(t.environ)
+// deadLetters reads the dead-letter queues of a target.
+func deadLetters(ctx context.Context, e env, t target) (*ops.DeadLetters, error) {
+	settings, err := spec.Load(e.environ)
 	if err != nil {
 		return nil, err
 	}
-	d, err := t.open(ctx)
+	q, err := t.queues(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &redrive.Engine{Queues: d.Queues, MaxRedrives: settings.MaxRedrives, Now: now}, nil
+	return &ops.DeadLetters{Queues: q.broker, Claims: q.claims, MaxEvent: settings.MaxEventBytes}, nil
+}
+
+// redriver sends the dead letters of a target back.
+func redriver(ctx context.Context, e env, t target, now func() time.Time) (*redrive.Engine, error) {
+	settings, err := spec.Load(e.environ)
+	if err != nil {
+		return nil, err
+	}
+	q, err := t.queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &redrive.Engine{Queues: q.broker, MaxRedrives: settings.MaxRedrives, Now: now}, nil
 }

@@ -1,14 +1,13 @@
 // Command perf measures the pipeline and writes docs/PERFORMANCE.md. It runs `millrace
-// bench` once for each row, nothing else should run on the machine, and it takes some
-// minutes.
+// bench` once for each row and the benchmark of the Lambda functions. Nothing else should
+// run on the machine, and it takes about ten minutes; -scale makes a trial of it.
 //
-// usage: go run ./scripts/perf [-real] [-o docs/PERFORMANCE.md]
+// usage: go run ./scripts/perf [-real] [-scale 1] [-o docs/PERFORMANCE.md]
 package main
 
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -20,146 +19,79 @@ import (
 	"strings"
 )
 
+type options struct {
+	out, millrace string
+	real          bool
+	scale         float64
+}
+
 func main() {
-	out := flag.String("o", "docs/PERFORMANCE.md", "where the page goes")
-	bin := flag.String("millrace", "build/millrace", "the program to measure")
-	real := flag.Bool("real", false, "measure with the Kafka and MongoDB of MILLRACE_KAFKA and MONGODB_URI too; MILLRACE_PIDS are their process ids")
+	var o options
+	flag.StringVar(&o.out, "o", "docs/PERFORMANCE.md", "where the page goes")
+	flag.StringVar(&o.millrace, "millrace", "build/millrace", "the program to measure")
+	flag.BoolVar(&o.real, "real", false, "measure with the Kafka and MongoDB of MILLRACE_KAFKA and MONGODB_URI too; MILLRACE_PIDS are their process ids")
+	flag.Float64Var(&o.scale, "scale", 1, "times the events of each row; the page of a trial says so")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *bin, *real); err != nil {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "perf:", err)
 		os.Exit(1)
 	}
 }
 
-// row is one measurement.
-type row struct {
-	what  string
-	args  []string
-	cores int // 0: all
-}
-
-// section is a table of the page.
-type section struct {
-	title, intro string
-	rows         []row
-}
-
-func sections(real bool) []section {
-	s := []section{
-		{"Embedded", "One process: its own Kafka broker, queues and event store in files, and the load generator. Flights go through a handler, orders do not.", []row{
-			{"60,000 flights/s for 60 s", args("--rate 60000 --events 3600000"), 0},
-			{"100,000 orders/s of 0.5 KB for 30 s", args("--rate 100000 --events 3000000 --size 542"), 0},
-			{"50,000 orders/s of 1.1 KB for 30 s", args("--rate 50000 --events 1500000 --size 1100"), 0},
-			{"flights, as fast as they are taken", args("--events 1000000"), 0},
-		}},
-		{"What it grows with", "As fast as they are taken, 500,000 events: the latency is that of the backlog, and says nothing.", []row{
-			{"flights, 1 core", args("--events 500000"), 1},
-			{"flights, 2 cores", args("--events 500000"), 2},
-			{"flights, 1 poller", args("--events 500000 --pollers 1"), 0},
-			{"flights, 4 pollers", args("--events 500000 --pollers 4"), 0},
-			{"orders of 0.5 KB", args("--events 500000 --size 542"), 0},
-			{"orders of 1.1 KB", args("--events 500000 --size 1100"), 0},
-			{"orders of 4 KB", args("--events 200000 --size 4096"), 0},
-			{"flights, half of them duplicates", args("--events 500000 --again 0.5"), 0},
-			{"flights, 1 % malformed", args("--events 500000 --bad 0.01"), 0},
-			{"flights, 5,000,000", args("--events 5000000"), 0},
-		}},
-	}
-	if real {
-		s = append(s, section{"Real Kafka and MongoDB", "Apache Kafka and MongoDB on the same machine and cores, one document per event, majority write concern. The last column is their CPU.", []row{
-			{"30,000 flights/s for 60 s", args("--rate 30000 --events 1800000 --pollers 3 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
-			{"flights, as fast as they are taken", args("--events 500000 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
-			{"orders of 1.1 KB, as fast as they are taken", args("--events 300000 --size 1100 --kafka $MILLRACE_KAFKA --server-pids $MILLRACE_PIDS"), 0},
-		}})
-	}
-	return s
-}
-
-func args(s string) []string { return strings.Fields(os.ExpandEnv(s)) }
-
-// result is what `millrace bench --json` writes.
-type result struct {
-	Sent       int     `json:"sent"`
-	Stored     int     `json:"stored"`
-	Dead       int     `json:"dead"`
-	PerSecond  float64 `json:"events_per_second"`
-	CPU        float64 `json:"cpu_us_per_event"`
-	ServersCPU float64 `json:"servers_cpu_us_per_event"`
-	P50        float64 `json:"p50_ms"`
-	P99        float64 `json:"p99_ms"`
-	P999       float64 `json:"p999_ms"`
-	Memory     int     `json:"peak_memory_bytes"`
-}
-
-func run(ctx context.Context, out, bin string, real bool) error {
-	if real && (os.Getenv("MILLRACE_KAFKA") == "" || os.Getenv("MONGODB_URI") == "") {
+func run(ctx context.Context, o options) error {
+	if o.real && (os.Getenv("MILLRACE_KAFKA") == "" || os.Getenv("MONGODB_URI") == "") {
 		return errors.New("-real needs MILLRACE_KAFKA and MONGODB_URI: `go run ./localstack/cmd/hosts up` prints them")
 	}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "# Performance\n\n<!-- Generated by `make bench-report`. -->\n\n"+
-		"Measured on %s, %d cores, %s. Each row is one run of `millrace bench` with the flags it shows. "+
-		"CPU is of the whole process, load generator included; rates depend on what else the machine does, CPU per event less so. "+
-		"Latency is from the record's timestamp in Kafka to the event stored.\n", cpuModel(), runtime.NumCPU(), runtime.Version())
-	for _, s := range sections(real) {
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| | flags | events/s | CPU µs/event | p50 ms | p99 ms | p99.9 ms | memory MB | servers' CPU µs/event |\n|---|---|---|---|---|---|---|---|---|\n", s.title, s.intro)
-		for _, r := range s.rows {
-			m, err := measure(ctx, bin, r, s.title == "Real Kafka and MongoDB")
-			if err != nil {
+	if o.scale <= 0 || o.scale > 1 {
+		return errors.New("-scale is above 0 and at most 1")
+	}
+	all := sections(o.real)
+	for i := range all {
+		for k := range all[i].rows {
+			r := &all[i].rows[k]
+			if err := r.measure(ctx, o); err != nil {
 				return fmt.Errorf("%s: %w", r.what, err)
 			}
-			servers := "–"
-			if m.ServersCPU > 0 {
-				servers = fmt.Sprintf("%.1f", m.ServersCPU)
-			}
-			line := fmt.Sprintf("| %s | `%s` | %.0f | %.1f | %.0f | %.0f | %.0f | %d | %s |\n",
-				r.what, flags(r), m.PerSecond, m.CPU, m.P50, m.P99, m.P999, m.Memory>>20, servers)
-			fmt.Fprint(os.Stderr, line)
-			b.WriteString(line)
+			fmt.Fprint(os.Stderr, r.line())
 		}
 	}
-	return os.WriteFile(out, b.Bytes(), 0o644)
-}
-
-var address = regexp.MustCompile(`--(kafka|server-pids) \S+ ?`)
-
-// flags of a row as the page shows them: without this machine's addresses.
-func flags(r row) string {
-	f := strings.TrimSpace(address.ReplaceAllString(strings.Join(r.args, " ")+" ", ""))
-	if strings.Contains(strings.Join(r.args, " "), "--kafka") {
-		f += " --kafka … --mongo …"
-	}
-	if r.cores > 0 {
-		f = fmt.Sprintf("GOMAXPROCS=%d %s", r.cores, f)
-	}
-	return f
-}
-
-func measure(ctx context.Context, bin string, r row, mongo bool) (m result, err error) {
-	cmd := exec.CommandContext(ctx, bin, append([]string{"bench", "--json"}, r.args...)...)
-	for _, kv := range os.Environ() {
-		if mongo || !strings.HasPrefix(kv, "MONGODB_URI=") {
-			if !strings.HasPrefix(kv, "MILLRACE_PIDS=") {
-				cmd.Env = append(cmd.Env, kv)
-			}
-		}
-	}
-	if r.cores > 0 {
-		cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", r.cores))
-	}
-	cmd.Stderr = os.Stderr
-	b, err := cmd.Output()
+	invocations, err := measureFunctions(ctx, o)
 	if err != nil {
-		return m, err
+		return err
 	}
-	if err := json.Unmarshal(b, &m); err != nil {
-		return m, err
+	var b bytes.Buffer
+	writeHead(ctx, &b, o)
+	for _, s := range all {
+		s.write(&b)
 	}
-	if m.Stored+m.Dead != m.Sent {
-		return m, fmt.Errorf("%d of %d events ended", m.Stored+m.Dead, m.Sent)
+	writeParts(&b, all)
+	writeBudget(&b, all)
+	writeBounds(&b, all)
+	writeFunctions(&b, invocations)
+	return os.WriteFile(o.out, b.Bytes(), 0o644)
+}
+
+func writeHead(ctx context.Context, b *bytes.Buffer, o options) {
+	fmt.Fprintf(b, "# Performance\n\n<!-- Generated by `make bench-report`. -->\n\n"+
+		"Measured on %s, %d cores, %s, at commit %s. Each row is one run of `millrace bench` with the flags it shows. "+
+		"CPU is of the whole process, load generator included; rates depend on what else the machine does, CPU per event less so. "+
+		"Latency is from the record's timestamp in Kafka to the event stored. "+
+		"**Rows without `--schemas` leave out the check of events against their schemas, which `millrace run` and the function ingest always make.**\n",
+		cpuModel(), runtime.NumCPU(), runtime.Version(), commit(ctx))
+	if o.scale != 1 {
+		fmt.Fprintf(b, "\n**A trial with %.3g of the events: no measurement.**\n", o.scale)
 	}
-	return m, nil
+}
+
+// commit is the one that is measured, with a mark when files differ from it.
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // cpuModel as Linux names it.

@@ -35,7 +35,7 @@ func TestTemplatesAreEvents(t *testing.T) {
 // The generator sends as many distinct, repeated and bad events as the load says, and an
 // event that comes again is the same event.
 func TestLoadShares(t *testing.T) {
-	g, err := newGenerator(Load{Template: Orders(400), Events: 10_000, Bad: 0.01, Again: 0.2}, nil)
+	g, err := newGenerator(Load{Template: Orders(400), Events: 10_000, Bad: 0.01, Again: 0.2}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +17,7 @@ import (
 type Load struct {
 	Template [][]byte // events; each is sent with an id of its own
 	Rate     int      // events a second; 0: as fast as they are taken
+	InFlight int      // the most events that are under way at once; 0: no bound
 	Events   int      // how many in all
 	Bad      float64  // part of them that is no event, 0 to 1
 	Again    float64  // part of them that was sent before, 0 to 1
@@ -50,13 +50,13 @@ const tick = 2 * time.Millisecond
 type generator struct {
 	load   Load
 	client *kgo.Client
+	tally  *Tally
 	places []int // of the id's digits in each template
-	sent   atomic.Int64
 	fresh  int64 // distinct events so far
 }
 
-func newGenerator(l Load, client *kgo.Client) (*generator, error) {
-	g := &generator{load: l, client: client}
+func newGenerator(l Load, client *kgo.Client, t *Tally) (*generator, error) {
+	g := &generator{load: l, client: client, tally: t}
 	for _, t := range l.Template {
 		i := bytes.Index(t, idPlace)
 		if i < 0 {
@@ -68,22 +68,22 @@ func newGenerator(l Load, client *kgo.Client) (*generator, error) {
 }
 
 // warm sends a few events and waits for them.
-func (g *generator) warm(ctx context.Context, t *Tally) error {
+func (g *generator) warm(ctx context.Context) error {
 	load := g.load
 	g.load.Events, g.load.Rate, g.load.Bad, g.load.Again = warmUp, 0, 0, 0
 	if err := g.run(ctx); err != nil {
 		return err
 	}
-	if err := t.await(ctx, warmUp); err != nil {
+	if err := g.tally.await(ctx, warmUp); err != nil {
 		return err
 	}
-	t.reset()
+	g.tally.reset()
 	g.load = load
 	return nil
 }
 
 // run sends at the load's rate whatever the pipeline does (open loop): events that wait
-// get older, and their latency says so.
+// get older, and their latency says so. A bound on the events in flight closes the loop.
 func (g *generator) run(ctx context.Context) error {
 	start := time.Now()
 	failed := make(chan error, 1)
@@ -100,10 +100,12 @@ func (g *generator) run(ctx context.Context) error {
 		if g.load.Rate > 0 {
 			due = min(due, int(time.Since(start).Seconds()*float64(g.load.Rate)))
 		}
+		if g.load.InFlight > 0 {
+			due = min(due, g.tally.Done()+g.load.InFlight)
+		}
 		for ; n < due; n++ {
 			g.client.Produce(ctx, &kgo.Record{Value: g.event(n)}, promise)
 		}
-		g.sent.Store(int64(n))
 		select {
 		case err := <-failed:
 			return fmt.Errorf("produce: %w", err)
@@ -135,9 +137,18 @@ func (g *generator) event(n int) []byte {
 		g.fresh++
 	}
 	k := int(id) % len(g.load.Template) // an event that comes again is the same event
-	b := bytes.Clone(g.load.Template[k])
+	return withID(g.load.Template[k], g.places[k], id)
+}
+
+// WithID is a new event of a Template, with the id in decimal.
+func WithID(template []byte, id int64) []byte {
+	return withID(template, bytes.Index(template, idPlace)+len(idPlace)-1-idDigits, id)
+}
+
+func withID(template []byte, place int, id int64) []byte {
+	b := bytes.Clone(template)
 	digits := strconv.AppendInt(make([]byte, 0, idDigits), id, 10)
-	copy(b[g.places[k]+idDigits-len(digits):], digits)
+	copy(b[place+idDigits-len(digits):], digits)
 	return b
 }
 

@@ -47,10 +47,14 @@ func OpenData(ctx context.Context, o DataOptions) (_ *Data, err error) {
 			_ = d.Close()
 		}
 	}()
-	if d.Queues, err = queue.Open(ctx, filepath.Join(o.Dir, queuesFile), queue.Options{MustExist: !o.Create}); err != nil {
+	asPart(PartQueues, func() {
+		d.Queues, err = queue.Open(ctx, filepath.Join(o.Dir, queuesFile), queue.Options{MustExist: !o.Create})
+	})
+	if err != nil {
 		return nil, err
 	}
-	if d.Events, err = openEvents(ctx, o); err != nil {
+	asPart(PartStore, func() { d.Events, err = openEvents(ctx, o) })
+	if err != nil {
 		return nil, err
 	}
 	if d.Claims, err = file.OpenClaims(filepath.Join(o.Dir, claimsDir)); err != nil {

@@ -23,6 +23,9 @@ type KafkaOptions struct {
 	Listen string         // 127.0.0.1:PORT of its own broker; port 0 picks a free one
 	Topic  string         // default: Topic
 	Group  string         // default: Group
+	// Retention is how long its own broker keeps records that the group has committed;
+	// 0: DefaultRetention. A record that is not committed is kept whatever its age.
+	Retention time.Duration
 }
 
 func (k *KafkaOptions) setDefaults() {
@@ -31,6 +34,9 @@ func (k *KafkaOptions) setDefaults() {
 	}
 	if k.Group == "" {
 		k.Group = Group
+	}
+	if k.Retention == 0 {
+		k.Retention = DefaultRetention
 	}
 }
 
@@ -49,6 +55,7 @@ type kafkaSource struct {
 	servers []string
 	config  kafkaio.Config
 	broker  *broker.Broker // nil with a cluster
+	keep    retention      // of the broker's records
 	source  *kafkaio.Source
 	handler lambdaio.Handler
 	timeout time.Duration
@@ -68,9 +75,12 @@ func startKafka(ctx context.Context, o Options, h lambdaio.Handler, timeout time
 	config := o.Kafka.Config
 	config.Log = o.Log
 	if len(k.servers) == 0 {
-		if k.broker, err = broker.Start(ctx, broker.Options{
-			Dir: filepath.Join(o.Data, kafkaDir), Addr: o.Kafka.Listen, Topics: map[string]int32{o.Kafka.Topic: kafkaPartitions}, Log: o.Log,
-		}); err != nil {
+		asPart(PartBroker, func() {
+			k.broker, err = broker.Start(ctx, broker.Options{
+				Dir: filepath.Join(o.Data, kafkaDir), Addr: o.Kafka.Listen, Topics: map[string]int32{o.Kafka.Topic: kafkaPartitions}, Log: o.Log,
+			})
+		})
+		if err != nil {
 			return nil, err
 		}
 		k.servers = []string{k.broker.Addr()}
@@ -81,10 +91,13 @@ func startKafka(ctx context.Context, o Options, h lambdaio.Handler, timeout time
 	if o.Mongo != "" {
 		window = mongoWindow
 	}
-	k.source, err = kafkaio.NewSource(ctx, &config, kafkaio.SourceOptions{
-		Group: o.Kafka.Group, Topics: []string{o.Kafka.Topic},
-		Records: kafkaRecords, Window: window, Concurrency: o.Pollers, Processing: timeout,
-		Handle: k.invoke, Log: o.Log, Now: o.Now,
+	k.keep = retention{group: o.Kafka.Group, topic: o.Kafka.Topic, age: o.Kafka.Retention, now: o.Now, log: o.Log}
+	asPart(PartKafka, func() {
+		k.source, err = kafkaio.NewSource(ctx, &config, kafkaio.SourceOptions{
+			Group: o.Kafka.Group, Topics: []string{o.Kafka.Topic},
+			Records: kafkaRecords, Window: window, Concurrency: o.Pollers, Processing: timeout,
+			Handle: k.invoke, Log: o.Log, Now: o.Now,
+		})
 	})
 	return k, err
 }

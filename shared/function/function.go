@@ -70,9 +70,10 @@ func (p *Parts) Process() (lambdaio.Handler, error) {
 
 // Persist is the handler of the function persist.
 func (p *Parts) Persist() lambdaio.Handler {
-	guarded := breaker.New(&persist.Stage{Store: p.Store}, fault.StoreUnavailable)
+	metered := &meteredStore{store: p.Store, now: p.Now}
+	guarded := breaker.New(&persist.Stage{Store: metered}, fault.StoreUnavailable)
 	r := p.runner(spec.Persist, guarded)
-	r.Breaker = guarded.State
+	r.Breaker, r.Usage = guarded.State, metered.usage
 	return batches(r)
 }
 

@@ -19,12 +19,12 @@ type Reading struct {
 
 // Append appends the readings of the report to dst, in the order of spec.Metrics, and
 // returns it: those that the report's stage emits and that have a value. A metric with
-// one value per event is not among them: see Latencies. A stage that spec.Metrics does
+// one value per event is not among them (see Latencies), nor what the monitor measures. A stage that spec.Metrics does
 // not name has none.
 func Append(dst []Reading, r *pipeline.Report) []Reading {
 	for i := range spec.Metrics {
 		m := &spec.Metrics[i]
-		if m.Distribution || !m.EmittedBy(r.Stage) {
+		if m.Distribution || m.Monitored || !m.EmittedBy(r.Stage) {
 			continue
 		}
 		if v, ok := value(m.Name, r); ok {
@@ -77,12 +77,55 @@ func value(name string, r *pipeline.Report) (v float64, ok bool) {
 	case spec.UnstartedEvents:
 		return float64(r.Unstarted), true
 	}
+	return health(name, r)
+}
+
+// health is the value of a metric that was made for an alarm.
+func health(name string, r *pipeline.Report) (v float64, ok bool) {
+	switch name {
+	case spec.UnavailableEvents:
+		return float64(unavailable(r)), true
+	case spec.PublishFailures:
+		return float64(r.Reasons[fault.PublishFailed]), true
+	case spec.SlowEvents:
+		return float64(slow(r.Latency)), true
+	case spec.StoreLatency:
+		return float64(r.Dependency.Longest) / float64(time.Millisecond), r.Dependency.Longest > 0
+	case spec.PoolExhausted:
+		return float64(r.Dependency.Waits), true
+	case spec.RedrivenLetters:
+		return float64(r.Forwarded), true
+	case spec.QuarantinedLetters:
+		return float64(r.Dead), true
+	}
 	return 0, false
 }
 
 // finished is how many events will not come to this stage again.
 func finished(r *pipeline.Report) int {
 	return max(r.Events-r.Retried-r.Redelivery-r.Unstarted, 0)
+}
+
+// outages are the reasons that say that a dependency did not answer. A handler that fails
+// is none, even though it may pass: it is the user's code, and counts as an error.
+var outages = [...]fault.Reason{fault.StoreUnavailable, fault.PublishFailed, fault.ClaimUnavailable, fault.BreakerOpen}
+
+func unavailable(r *pipeline.Report) int {
+	n := 0
+	for _, reason := range outages {
+		n += r.Reasons[reason]
+	}
+	return min(n, r.Events)
+}
+
+func slow(latencies []time.Duration) int {
+	n := 0
+	for _, d := range latencies {
+		if d > spec.LatencyTarget {
+			n++
+		}
+	}
+	return n
 }
 
 // failed is how many attempts failed. An event that was held back was not attempted.

@@ -23,12 +23,14 @@ func readings(r pipeline.Report) map[string]float64 {
 func TestReadings(t *testing.T) {
 	got := readings(pipeline.Report{
 		Stage: spec.Persist, Events: 200, Stored: 180, Duplicates: 30, Dropped: 7, Retried: 6, Redelivery: 4, Unstarted: 8, Dead: 2,
-		Breaker: pipeline.BreakerHalfOpen,
+		Breaker: pipeline.BreakerHalfOpen, Dependency: pipeline.Usage{Longest: 1500 * time.Millisecond, Waits: 4},
+		Latency: []time.Duration{0, time.Second, time.Second + 1, time.Hour}, // the target itself is not slow
 		Reasons: map[fault.Reason]int{fault.StoreUnavailable: 10, fault.StoreRejected: 2, fault.DeadlineNear: 5, fault.BreakerOpen: 3},
 	})
 	want := map[string]float64{
 		"EventThroughput": 182, "ErrorRate": 6, "FailedEvents": 12, "DeliverySuccess": 100 * 180. / 182, "BatchSize": 200,
 		"DLQSent": 2, "Retries": 10, "BreakerState": 2, "EventsStored": 180, "DuplicateEvents": 30, "UnstartedEvents": 8,
+		"UnavailableEvents": 13, "SlowEvents": 2, "StoreLatency": 1500, "PoolExhausted": 4,
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -38,10 +40,13 @@ func TestReadings(t *testing.T) {
 // Every metric of the table is measured: a row without code would be an alarm without data.
 func TestEveryMetricHasAValue(t *testing.T) {
 	for _, m := range spec.Metrics {
+		if m.Monitored {
+			continue
+		}
 		for _, stage := range m.Stages {
 			r := pipeline.Report{
 				Stage: stage, Events: 1, Packs: 1, BytesRaw: 3, BytesOut: 2, Breaker: pipeline.BreakerClosed,
-				Latency: []time.Duration{time.Second},
+				Latency: []time.Duration{time.Second}, Dependency: pipeline.Usage{Longest: 1},
 			}
 			_, ok := readings(r)[m.Name]
 			if m.Distribution {
@@ -56,7 +61,8 @@ func TestEveryMetricHasAValue(t *testing.T) {
 
 func TestCountsAreThereWithoutEventsAndRatesAreNot(t *testing.T) {
 	got := readings(pipeline.Report{Stage: spec.Ingest})
-	want := map[string]float64{"EventThroughput": 0, "FailedEvents": 0, "BatchSize": 0, "DLQSent": 0, "Retries": 0, "UnstartedEvents": 0}
+	want := map[string]float64{"EventThroughput": 0, "FailedEvents": 0, "BatchSize": 0, "DLQSent": 0, "Retries": 0, "UnstartedEvents": 0,
+		"UnavailableEvents": 0, "PublishFailures": 0}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

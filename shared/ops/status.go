@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -32,35 +33,40 @@ type Meter interface {
 
 // Lagger knows how many records of the topic ingest has not committed yet.
 type Lagger interface {
-	Lag(ctx context.Context) (int64, error)
+	// Lag: known is false where nobody has said so lately.
+	Lag(ctx context.Context) (records int64, known bool, err error)
 }
 
 // StatusSources are where Status looks.
 type StatusSources struct {
 	Store  Counter
 	Queues Depther
-	Browse Browser // nil: messages in flight cannot be looked at, so events are not counted
-	Meter  Meter   // nil: nothing was recorded
-	Lag    Lagger  // nil: there is no Kafka to ask
-	Now    func() time.Time
+	Also   []string // further queues to look at, such as those that only a deployment has
+	Browse Browser  // nil: messages in flight cannot be looked at, so events are not counted
+	Meter  Meter    // nil: nothing was recorded
+	Lag    Lagger   // nil: there is no Kafka to ask
+	// Rate is the time that PerSecond is of, no less than the meter's values come in;
+	// 0: RateWindow.
+	Rate time.Duration
+	Now  func() time.Time
 }
 
 // Status is the state of a pipeline. Persisted, Dead and InFlight are what is there now;
-// In, Duplicates and Dropped count since the pipeline was made, and count again what a
-// crash repeated.
+// In, Duplicates and Dropped count as far back as the meter remembers, and count again
+// what a crash repeated. What could not be found out is nil: it is not zero.
 type Status struct {
-	In         int64  `json:"in"`         // events that came in, refused ones included
-	Persisted  int64  `json:"persisted"`  // in the event store
-	Duplicates int64  `json:"duplicates"` // came, and were in the event store already
-	Dropped    int64  `json:"dropped"`    // ended by a handler
-	Dead       int64  `json:"dead"`       // dead letters, the quarantine included
-	InFlight   *int64 `json:"in_flight"`  // in the queues between the stages; nil where they cannot be counted
+	In         *int64 `json:"in"`         // events that came in, refused ones included
+	Persisted  *int64 `json:"persisted"`  // in the event store
+	Duplicates *int64 `json:"duplicates"` // came, and were in the event store already
+	Dropped    *int64 `json:"dropped"`    // ended by a handler
+	Dead       *int64 `json:"dead"`       // dead letters, the quarantine included
+	InFlight   *int64 `json:"in_flight"`  // in the queues between the stages; nil too where they cannot be counted
 
 	// ConsumerLag is how many Kafka records wait for ingest; nil where nobody can say.
 	ConsumerLag *int64 `json:"consumer_lag"`
 
-	// PerSecond is how many events were stored a second in the last RateWindow.
-	PerSecond float64 `json:"events_per_second"`
+	// PerSecond is how many events were stored a second in the last StatusSources.Rate.
+	PerSecond *float64 `json:"events_per_second"`
 	// Time from received to stored, dropped or dead in the last LatencyWindow; nil
 	// without events in it.
 	P50 *float64 `json:"p50_ms"`
@@ -99,11 +105,9 @@ func ReadStatus(ctx context.Context, from StatusSources) Status {
 	r.s.Queues = make(map[string]QueueStatus)
 	r.queues(ctx)
 	r.store(ctx)
-	if from.Meter != nil {
-		r.meter(ctx)
-	}
+	r.meter(ctx)
 	if from.Lag != nil {
-		if lag, err := from.Lag.Lag(ctx); r.ok("consumer lag", err) {
+		if lag, known, err := from.Lag.Lag(ctx); r.ok("consumer lag", err) && known {
 			r.s.ConsumerLag = &lag
 		}
 	}
@@ -124,16 +128,18 @@ func (r *statusReader) ok(what string, err error) bool {
 }
 
 func (r *statusReader) queues(ctx context.Context) {
-	depths, err := r.from.Queues.Depths(ctx, QueueNames()...)
+	depths, err := r.from.Queues.Depths(ctx, append(QueueNames(), r.from.Also...)...)
 	if !r.ok("queues", err) {
 		return
 	}
 	for name, d := range depths {
 		r.s.Queues[name] = QueueStatus{Depth: d, OldestSeconds: round(d.Oldest.Seconds())}
 	}
+	var dead int64
 	for _, name := range DeadLetterQueues() {
-		r.s.Dead += int64(depths[name].Total())
+		dead += int64(depths[name].Total())
 	}
+	r.s.Dead = &dead
 	r.inFlight(ctx, depths)
 }
 
@@ -158,26 +164,32 @@ func (r *statusReader) inFlight(ctx context.Context, depths map[string]queue.Dep
 func (r *statusReader) store(ctx context.Context) {
 	// Events known only for the state of their effect are not stored yet.
 	if n, err := r.from.Store.Count(ctx, store.Filter{Status: store.Completed}); r.ok("event store", err) {
-		r.s.Persisted = n
+		r.s.Persisted = &n
 	}
 }
 
 func (r *statusReader) meter(ctx context.Context) {
+	if r.from.Meter == nil {
+		r.s.In, r.s.Duplicates, r.s.Dropped, r.s.PerSecond = new(int64), new(int64), new(int64), new(float64)
+		return
+	}
 	for _, sum := range []struct {
 		metric, stage string
-		to            *int64
+		to            **int64
 	}{
 		{spec.EventThroughput, spec.Ingest, &r.s.In},
 		{spec.DuplicateEvents, "", &r.s.Duplicates},
 		{spec.EventsDropped, "", &r.s.Dropped},
 	} {
 		if v, err := r.from.Meter.Sum(ctx, sum.metric, sum.stage, time.Time{}); r.ok("metric "+sum.metric, err) {
-			*sum.to = int64(v)
+			n := int64(v)
+			*sum.to = &n
 		}
 	}
-	now := r.from.Now()
-	if v, err := r.from.Meter.Sum(ctx, spec.EventsStored, "", now.Add(-RateWindow)); r.ok("metric "+spec.EventsStored, err) {
-		r.s.PerSecond = round(v / RateWindow.Seconds())
+	now, span := r.from.Now(), cmp.Or(r.from.Rate, RateWindow)
+	if v, err := r.from.Meter.Sum(ctx, spec.EventsStored, "", now.Add(-span)); r.ok("metric "+spec.EventsStored, err) {
+		rate := round(v / span.Seconds())
+		r.s.PerSecond = &rate
 	}
 	p, n, err := r.from.Meter.Percentiles(ctx, spec.EventLatency, now.Add(-LatencyWindow), 50, 99)
 	if r.ok("metric "+spec.EventLatency, err) && n > 0 {

@@ -50,7 +50,7 @@ func (p *plant) Percentiles(_ context.Context, metric string, since time.Time, q
 	return p.p, 1, p.broken
 }
 
-func (p *plant) Lag(context.Context) (int64, error) { return p.lag, p.broken }
+func (p *plant) Lag(context.Context) (int64, bool, error) { return p.lag, true, p.broken }
 
 func (p *plant) sources() StatusSources {
 	p.since = make(map[string]time.Time)
@@ -90,10 +90,11 @@ func TestReadStatus(t *testing.T) {
 		t.Errorf("%d queues", len(got.Queues))
 	}
 	got.Queues = nil
-	inFlight, lag := int64(251), int64(12)
+	n := func(n int64) *int64 { return &n }
+	rate := 500.0
 	want := Status{
-		In: 54108, Persisted: 27004, Duplicates: 27004, Dropped: 3, Dead: 10, InFlight: &inFlight, ConsumerLag: &lag,
-		PerSecond: 500, P50: &p.p[0], P99: &p.p[1],
+		In: n(54108), Persisted: n(27004), Duplicates: n(27004), Dropped: n(3), Dead: n(10), InFlight: n(251), ConsumerLag: n(12),
+		PerSecond: &rate, P50: &p.p[0], P99: &p.p[1],
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -121,8 +122,8 @@ func TestReadStatusUnknown(t *testing.T) {
 	if got := ReadStatus(t.Context(), from); got.InFlight == nil || *got.InFlight != 0 {
 		t.Error("empty queues hold no events, whoever can look")
 	}
-	from.Meter = nil
-	if got := ReadStatus(t.Context(), from); len(got.Problems) > 0 || got.Persisted != 27004 {
+	from.Meter = nil // nothing was recorded, so there was nothing
+	if got := ReadStatus(t.Context(), from); len(got.Problems) > 0 || *got.In != 0 || *got.PerSecond != 0 || *got.Persisted != 27004 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -134,10 +135,13 @@ func TestReadStatusProblems(t *testing.T) {
 	if len(got.Problems) != 8 { // queues, store, four sums, percentiles, lag
 		t.Errorf("%q", got.Problems)
 	}
+	if got.Queues = nil; !cmp.Equal(got, Status{Problems: got.Problems}) {
+		t.Errorf("what nobody knows reads as known: %+v", got)
+	}
 	p = newPlant()
 	p.fail = errors.New("disk on fire")
 	got = ReadStatus(t.Context(), p.sources())
-	if len(got.Problems) != 1 || got.InFlight != nil || got.Dead != 10 || got.Persisted != 27004 {
+	if len(got.Problems) != 1 || got.InFlight != nil || *got.Dead != 10 || *got.Persisted != 27004 {
 		t.Errorf("one problem hides the rest: %+v", got)
 	}
 }

@@ -33,7 +33,8 @@ type Report struct {
 	BytesRaw   int // their events' JSON
 	BytesOut   int // their bodies
 
-	Breaker BreakerState // of the stage's dependency when the invocation ended; "" without one
+	Breaker    BreakerState // of the stage's dependency when the invocation ended; "" without one
+	Dependency Usage        // of it, since the report before
 
 	// Latency of each event that ended here (stored, dropped or dead): from when the
 	// pipeline received it to now.
@@ -51,6 +52,13 @@ const (
 	BreakerOpen     BreakerState = "open"      // calls are not tried
 	BreakerHalfOpen BreakerState = "half-open" // a trial call decides
 )
+
+// Usage of what a stage depends on. Invocations that run at once share it, so it is of the
+// process and not of one invocation.
+type Usage struct {
+	Longest time.Duration // of the calls that ended; 0 without one
+	Waits   int64         // calls that had to wait for a connection, or got none
+}
 
 // MaxFailures bounds the failures that a Report lists.
 const MaxFailures = 20
@@ -98,6 +106,9 @@ func (b *batch) report() []int {
 	b.rep.Duration = now.Sub(b.start)
 	if b.r.Breaker != nil {
 		b.rep.Breaker = b.r.Breaker()
+	}
+	if b.r.Usage != nil {
+		b.rep.Dependency = b.r.Usage()
 	}
 	if b.r.Observe != nil {
 		b.r.Observe(b.rep)

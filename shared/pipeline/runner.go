@@ -28,6 +28,7 @@ type Runner struct {
 	Backoff     Backoff
 
 	Breaker func() BreakerState // of what the stage depends on; nil: none
+	Usage   func() Usage        // of it, since the call before; nil: nobody measures
 
 	Observe func(Report) // called once at the end of each Run; nil: nobody looks
 	Now     func() time.Time

@@ -30,13 +30,15 @@ var (
 	ErrReceipt = errors.New("receipt is not valid")
 	// ErrTooLarge: a message is larger than MaxMessageBytes.
 	ErrTooLarge = errors.New("message is larger than 1 MiB")
-	// ErrInvalid: a body or an attribute that SQS does not take (empty, more than ten
-	// attributes, characters outside #x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF).
+	// ErrInvalid: a message that SQS does not take (Check: an empty body, more than ten
+	// attributes, a name of an attribute that it keeps to itself, characters outside #x9 | #xA | #xD | #x20-#xD7FF | #xE000-#xFFFD | #x10000-#x10FFFF).
 	ErrInvalid = errors.New("message is not valid")
 	// ErrMoveActive: the queue already has a message-move task running.
 	ErrMoveActive = errors.New("a message-move task is already running on this queue")
 	// ErrNotDLQ: StartMove without a destination on a queue that no other queue names as its DLQ.
 	ErrNotDLQ = errors.New("queue is not a dead-letter queue")
+	// ErrNoMove: CancelMove of a task that does not exist or has ended.
+	ErrNoMove = errors.New("no such message-move task is running")
 )
 
 // Message is one message to send.
@@ -144,6 +146,7 @@ type Broker interface {
 	StartMove(ctx context.Context, source string, o MoveOptions) (Move, error)
 	// Moves lists the queue's recent tasks, newest first, at most ten.
 	Moves(ctx context.Context, source string) ([]Move, error)
-	// CancelMove stops a running task; what it moved stays moved.
+	// CancelMove stops a running task; what it moved stays moved. ErrNoMove if there is
+	// no such task or it has ended.
 	CancelMove(ctx context.Context, id string) error
 }

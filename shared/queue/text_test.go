@@ -18,15 +18,20 @@ func TestIsText(t *testing.T) {
 		for _, p := range pieces {
 			b = append(b, p...)
 		}
-		want := len(b) > 0 && utf8.Valid(b)
-		for _, r := range string(b) {
-			ok := r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000
-			want = want && ok
-		}
+		want := isTextAsDocumented(b)
 		if got := IsText(b); got != want {
 			t.Fatalf("IsText(%q) = %v", b, got)
 		}
 	})
+}
+
+// isTextAsDocumented is the rule character by character.
+func isTextAsDocumented(b []byte) bool {
+	ok := len(b) > 0 && utf8.Valid(b)
+	for _, r := range string(b) {
+		ok = ok && (r == 0x9 || r == 0xA || r == 0xD || r >= 0x20 && r <= 0xD7FF || r >= 0xE000 && r <= 0xFFFD || r >= 0x10000)
+	}
+	return ok
 }
 
 func BenchmarkIsText(b *testing.B) {

@@ -23,7 +23,7 @@ func TestNamesFitAWS(t *testing.T) {
 			t.Errorf("queue %s", n)
 		}
 	}
-	if b := BucketName("Prod", ClaimsBucket, "1", "r"); b != "millrace-prod-claims-1-r" {
+	if b := BucketName("prod", ClaimsBucket, "1", "r"); b != "millrace-prod-claims-1-r" {
 		t.Errorf("bucket %s", b)
 	}
 }

@@ -6,16 +6,24 @@ import (
 )
 
 // SettingsMarkdown is the table of settings for the docs.
-func SettingsMarkdown() string {
+func SettingsMarkdown() string { return markdown("variable", Table) }
+
+// DeploymentMarkdown is the table of the settings of a deployment for the docs.
+func DeploymentMarkdown() string { return markdown("key", DeploymentTable) }
+
+func markdown[S any](what string, table []Row[S]) string {
 	var b strings.Builder
-	b.WriteString("| variable | kind | default | allowed | meaning |\n|---|---|---|---|---|\n")
-	for i := range Table {
-		row := &Table[i]
+	fmt.Fprintf(&b, "| %s | kind | default | allowed | meaning |\n|---|---|---|---|---|\n", what)
+	for i := range table {
+		row := &table[i]
 		def := "none"
 		if row.Default != "" {
 			def = "`" + row.Default + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Env, row.Kind, def, row.Allowed(), row.Meaning)
+		if row.OnLocalStack != "" {
+			def += "; on LocalStack `" + row.OnLocalStack + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", row.Key, row.Kind, def, row.Allowed(), row.Meaning)
 	}
 	return b.String()
 }
@@ -31,12 +39,17 @@ func MetricsMarkdown() string {
 }
 
 // Allowed says in words which values the setting takes.
-func (row *Setting) Allowed() string {
-	switch row.Kind {
-	case Choice, Level:
+func (row *Row[S]) Allowed() string {
+	if len(row.Choices) > 0 {
 		return strings.Join(row.Choices, ", ")
+	}
+	switch row.Kind {
+	case Flag:
+		return "true, false"
 	case Text:
-		return fmt.Sprintf("%d to %d characters", row.Min, row.Max)
+		return fmt.Sprintf("%d to %d characters: %s", row.Min, row.Max, row.Pattern.Words)
+	case List:
+		return fmt.Sprintf("%d to %d of %s", row.Min, row.Max, row.Pattern.Words)
 	case Key:
 		return fmt.Sprintf("%d to %d bytes", row.Min, row.Max)
 	default:

@@ -5,18 +5,21 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// parse reads text as the row's kind and puts it into s. An error says what is allowed.
-func (row *Setting) parse(s *Settings, text string) error {
+// parse reads text as the row's kind and puts it into s; "" leaves the field zero. An
+// error says what is allowed.
+func (row *Row[S]) parse(s *S, text string) error {
+	if text == "" {
+		return nil
+	}
 	switch to := row.into(s).(type) {
 	case *Secret:
-		if n := int64(len(text)); n > 0 && (n < row.Min || n > row.Max) {
+		if n := int64(len(text)); n < row.Min || n > row.Max {
 			return fmt.Errorf("the secret has %d bytes, want %d to %d", n, row.Min, row.Max) // never its text
 		}
 		*to = Secret{text}
@@ -39,19 +42,32 @@ func (row *Setting) parse(s *Settings, text string) error {
 		}
 		*to = int(n)
 		return row.inRange(n, text)
+	case *bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*to = text == "true"
+	case *[]string:
+		*to = split(text)
+		return row.checkItems(*to)
 	case *string:
 		*to = text
-		if row.Kind == Choice && !slices.Contains(row.Choices, text) {
-			return row.notAChoice(text)
+		if row.Kind == Choice {
+			return row.choice(text)
 		}
-		if row.Kind == Text {
-			return row.checkName(text)
-		}
+		return row.checkText(text)
 	}
 	return nil
 }
 
-func (row *Setting) number(text string) (int64, error) {
+func (row *Row[S]) choice(text string) error {
+	if !slices.Contains(row.Choices, text) {
+		return row.notAChoice(text)
+	}
+	return nil
+}
+
+func (row *Row[S]) number(text string) (int64, error) {
 	if row.Kind == Bytes {
 		n, err := parseBytes(text)
 		if err != nil {
@@ -66,31 +82,48 @@ func (row *Setting) number(text string) (int64, error) {
 	return n, nil
 }
 
-func (row *Setting) inRange(n int64, text string) error {
+func (row *Row[S]) inRange(n int64, text string) error {
+	if len(row.Choices) > 0 {
+		return row.choice(text)
+	}
 	if n < row.Min || n > row.Max {
 		return fmt.Errorf("%s is out of range: %s to %s", text, row.bound(row.Min), row.bound(row.Max))
 	}
 	return nil
 }
 
-func (row *Setting) notAChoice(text string) error {
+func (row *Row[S]) notAChoice(text string) error {
 	return fmt.Errorf("%q is none of %s", text, strings.Join(row.Choices, ", "))
 }
 
-var nameOK = regexp.MustCompile(`^[A-Za-z0-9_-]*$`)
-
-func (row *Setting) checkName(text string) error {
+func (row *Row[S]) checkText(text string) error {
 	if n := int64(len(text)); n < row.Min || n > row.Max {
 		return fmt.Errorf("%d characters, want %d to %d", n, row.Min, row.Max)
 	}
-	if !nameOK.MatchString(text) {
-		return fmt.Errorf("%q may have letters, digits, - and _ only", text)
+	return row.Pattern.check(text)
+}
+
+func (row *Row[S]) checkItems(items []string) error {
+	if n := int64(len(items)); n < row.Min || n > row.Max {
+		return fmt.Errorf("%d items, want %d to %d", n, row.Min, row.Max)
+	}
+	for _, item := range items {
+		if err := row.Pattern.check(item); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Pattern) check(text string) error {
+	if !p.re.MatchString(text) {
+		return fmt.Errorf("%q is wrong: it is to be %s", text, p.Words)
 	}
 	return nil
 }
 
 // bound writes Min or Max the way a value of the row is written.
-func (row *Setting) bound(n int64) string {
+func (row *Row[S]) bound(n int64) string {
 	switch row.Kind {
 	case Bytes:
 		return formatBytes(n)
@@ -145,44 +178,4 @@ func formatDuration(d time.Duration) string {
 		s = t + "h"
 	}
 	return s
-}
-
-// nearest is the setting that a misspelt name most likely means: at most a third of its
-// letters differ. "" if there is none.
-func nearest(name string) string {
-	best, least := "", len(name)
-	for _, row := range Table {
-		if d := distance(name, row.Env); d < least {
-			best, least = row.Env, d
-		}
-	}
-	if least > (len(name)-len(EnvPrefix)+2)/3 {
-		return ""
-	}
-	return best
-}
-
-// distance is the number of characters to insert, delete, replace, or swap with their
-// neighbour to make a into b (optimal string alignment).
-func distance(a, b string) int {
-	before, above := make([]int, len(b)+1), make([]int, len(b)+1)
-	row := make([]int, len(b)+1)
-	for j := range above {
-		above[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(above[j]+1, row[j-1]+1, above[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, above, row = above, row, before
-	}
-	return above[len(b)]
 }

@@ -42,20 +42,20 @@ func TestEveryRowSetsItsField(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, row := range Table {
-		got, err := Load([]string{row.Env + "=" + other[row.Name]})
+		got, err := Load([]string{row.Key + "=" + other[row.Name]})
 		if err != nil {
-			t.Errorf("%s: %v", row.Env, err)
+			t.Errorf("%s: %v", row.Key, err)
 			continue
 		}
 		a, b := reflect.ValueOf(def), reflect.ValueOf(got)
 		for i := range a.NumField() {
 			name := a.Type().Field(i).Name
 			if changed := !a.Field(i).Equal(b.Field(i)); changed != (name == row.Name) {
-				t.Errorf("%s=%s: field %s changed: %v", row.Env, other[row.Name], name, changed)
+				t.Errorf("%s=%s: field %s changed: %v", row.Key, other[row.Name], name, changed)
 			}
 		}
-		if empty, err := Load([]string{row.Env + "="}); err != nil || empty != def {
-			t.Errorf("%s set to nothing: %+v, %v", row.Env, empty, err)
+		if empty, err := Load([]string{row.Key + "="}); err != nil || empty != def {
+			t.Errorf("%s set to nothing: %+v, %v", row.Key, empty, err)
 		}
 	}
 	if fields := reflect.TypeFor[Settings]().NumField(); fields != len(Table) {
@@ -63,19 +63,27 @@ func TestEveryRowSetsItsField(t *testing.T) {
 	}
 }
 
-func TestTableIsDocumented(t *testing.T) {
-	env := regexp.MustCompile(`^MILLRACE_[A-Z]+(_[A-Z]+)*$`)
+func TestTablesAreDocumented(t *testing.T) {
+	documented(t, Table, `^MILLRACE_[A-Z]+(_[A-Z]+)*$`)
+	documented(t, DeploymentTable, `^[a-z]+([A-Z][a-z]+)*$`)
+}
+
+func documented[S any](t *testing.T, table []Row[S], key string) {
 	seen := map[string]bool{}
-	for _, row := range Table {
-		if !env.MatchString(row.Env) || seen[row.Env] {
-			t.Errorf("variable %q: bad or repeated", row.Env)
+	for _, row := range table {
+		if !regexp.MustCompile(key).MatchString(row.Key) || seen[row.Key] {
+			t.Errorf("key %q: bad or repeated", row.Key)
 		}
-		seen[row.Env] = true
+		seen[row.Key] = true
 		if !strings.HasSuffix(row.Meaning, ".") || strings.ContainsAny(row.Meaning, "|\n") {
-			t.Errorf("%s: meaning %q", row.Env, row.Meaning)
+			t.Errorf("%s: meaning %q", row.Key, row.Meaning)
 		}
-		if ranged := row.Kind != Choice && row.Kind != Level; ranged && row.Min >= row.Max {
-			t.Errorf("%s: range %d to %d", row.Env, row.Min, row.Max)
+		fixed := row.Kind == Flag || len(row.Choices) > 0
+		if !fixed && row.Min >= row.Max {
+			t.Errorf("%s: range %d to %d", row.Key, row.Min, row.Max)
+		}
+		if (row.Kind == Text || row.Kind == List) != (row.Pattern != nil) {
+			t.Errorf("%s: a text and a list have a pattern, and nothing else has", row.Key)
 		}
 	}
 }
@@ -97,7 +105,7 @@ func TestAllErrorsAtOnce(t *testing.T) {
 		t.Fatal("accepted")
 	}
 	want := []string{
-		`MILLRACE_ENV: "pröd" may have letters, digits, - and _ only`,
+		`MILLRACE_ENV: "pröd" is wrong: it is to be lower-case letters, digits and - only, a letter first and no - last`,
 		`MILLRACE_LOG_LEVEL: "verbose" is none of debug, info, warn, error`,
 		`MILLRACE_MAX_EVENT_BYTES: "lots" is not a size such as 512, 200KiB or 10MB`,
 		`MILLRACE_CLAIM_BYTES: 1GiB is out of range: 1KiB to 1000KiB`,
@@ -199,7 +207,7 @@ func TestMarkdown(t *testing.T) {
 	for _, doc := range []struct {
 		text string
 		rows int
-	}{{SettingsMarkdown(), len(Table)}, {MetricsMarkdown(), len(Metrics)}} {
+	}{{SettingsMarkdown(), len(Table)}, {DeploymentMarkdown(), len(DeploymentTable)}, {MetricsMarkdown(), len(Metrics)}} {
 		lines := strings.Split(strings.TrimSuffix(doc.text, "\n"), "\n")
 		if len(lines) != doc.rows+2 {
 			t.Errorf("%d lines for %d rows", len(lines), doc.rows)

@@ -46,6 +46,13 @@ const Quarantine = "quarantine"
 // DLQRetention of every dead-letter queue and the quarantine: the most that SQS keeps.
 const DLQRetention = 14 * 24 * time.Hour
 
+// The function dlq-redrive, which is no stage: it has no topic and no queue of its own.
+const (
+	RedriveEvery   = 5 * time.Minute // its schedule
+	RedriveTimeout = 5 * time.Minute
+	RedriveMemory  = 512 // MiB
+)
+
 // Stages are the stages in the order that an event takes.
 var Stages = []Stage{
 	{Name: Ingest, Next: Process, BatchSize: 10, Timeout: 30 * time.Second, Memory: 512, MaxAttempts: 5, MaxReceives: 8},

@@ -73,9 +73,6 @@ func Start(ctx context.Context, o Options) (*Environment, error) {
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE=" + strconv.Itoa(o.MemoryMB),
 		"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test",
 	}, o.Env...)
-	if o.MemoryMB > 0 { // Lambda ends a function that passes its memory; infrastructure sets the same
-		e.cmd.Env = append(e.cmd.Env, fmt.Sprintf("GOMEMLIMIT=%dMiB", o.MemoryMB*9/10))
-	}
 	e.cmd.Stdout, e.cmd.Stderr = &e.log, &e.log
 	begun := time.Now()
 	if err := e.cmd.Start(); err != nil {

@@ -2,31 +2,47 @@ package wire
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
+	"github.com/millrace-pipeline/millrace/shared/adapter/logs"
 	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
 	"github.com/millrace-pipeline/millrace/shared/function"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-// Where the connection string of MongoDB comes from: a secret of AWS Secrets Manager, or
-// for a MongoDB without a password the variable itself.
-const (
-	envMongoSecret = "MONGODB_URI_SECRET" // ARN or name of the secret, whose text is the string
-	envMongo       = "MONGODB_URI"
-)
+// mongoVar is the connection string itself, for a MongoDB without a password. Otherwise
+// it comes from the secret that spec.MongoSecretVar names.
+const mongoVar = "MONGODB_URI"
 
 // Store opens the event store for the parts.
 func Store(ctx context.Context, p *function.Parts) error {
-	uri, err := mongoURI(ctx)
-	if err != nil {
-		return err
+	open := func(ctx context.Context, uri string) (eventStore, error) {
+		s, err := mongostore.Open(ctx, mongostore.Options{URI: uri, Aggregate: p.Handlers.Aggregates})
+		if err != nil { // not a nil *Store in the interface
+			return nil, err
+		}
+		return s, nil
 	}
-	s, err := mongostore.Open(ctx, mongostore.Options{URI: uri, Aggregate: p.Handlers.Aggregates})
+	uri, err := secret(ctx, spec.MongoSecretVar, p.Now)
+	switch {
+	case err != nil:
+		return err
+	case uri == nil:
+		return fixedStore(ctx, p, open)
+	}
+	return rotatingStore(ctx, p, uri, open)
+}
+
+func fixedStore(ctx context.Context, p *function.Parts, open opener) error {
+	uri := os.Getenv(mongoVar)
+	if uri == "" {
+		return fmt.Errorf("neither of the environment variables %s and %s is set", spec.MongoSecretVar, mongoVar)
+	}
+	s, err := open(ctx, uri)
 	if err != nil {
 		return err
 	}
@@ -34,23 +50,14 @@ func Store(ctx context.Context, p *function.Parts) error {
 	return nil
 }
 
-func mongoURI(ctx context.Context) (string, error) {
-	id := os.Getenv(envMongoSecret)
-	if id == "" {
-		var env environment
-		uri := env.get(envMongo)
-		if env.err() != nil {
-			return "", fmt.Errorf("neither of the environment variables %s and %s is set", envMongoSecret, envMongo)
-		}
-		return uri, nil
+func rotatingStore(ctx context.Context, p *function.Parts, uri *awsio.Secret, open opener) error {
+	log := logs.New(os.Stdout, p.Settings.LogLevel, p.Settings.Env)
+	r := &rotating{uri: uri, open: open, kept: func(err error) {
+		log.Error("the secret of the event store has changed and does not work: the one before goes on to be used", slog.Any("error", err))
+	}}
+	if err := r.start(ctx); err != nil {
+		return errors.Join(fmt.Errorf("with the connection string of the secret %s", uri.ID), err)
 	}
-	cfg, err := awsio.Load(ctx)
-	if err != nil {
-		return "", err
-	}
-	out, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})
-	if err != nil {
-		return "", fmt.Errorf("secret %s: %w", id, err)
-	}
-	return aws.ToString(out.SecretString), nil
+	p.Store, p.Leases = r, r
+	return nil
 }

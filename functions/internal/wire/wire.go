@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -19,14 +17,6 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
 	"github.com/millrace-pipeline/millrace/shared/queue"
 	"github.com/millrace-pipeline/millrace/shared/spec"
-)
-
-// Environment variables that infrastructure sets besides the settings.
-const (
-	envTopic  = "NEXT_TOPIC_ARN" // of the next stage's topic; a last stage has none
-	envQueue  = "QUEUE_URL"      // of the stage's own queue
-	envDLQ    = "DLQ_URL"        // of its dead-letter queue
-	envClaims = "CLAIMS_BUCKET"
 )
 
 // environment reads variables and remembers which are missing.
@@ -48,17 +38,17 @@ func Parts(ctx context.Context, stage string) (*function.Parts, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no stage %q", stage)
 	}
-	p, err := common()
+	p, err := common(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var env environment
 	topic := ""
 	if st.Next != "" {
-		topic = env.get(envTopic)
+		topic = env.get(spec.NextTopicVar)
 	}
-	urls := map[string]string{st.Queue(): env.get(envQueue), st.DLQ(): env.get(envDLQ)}
-	bucket := env.get(envClaims)
+	urls := map[string]string{st.Queue(): env.get(spec.QueueVar), st.DLQ(): env.get(spec.DLQVar)}
+	bucket := env.get(spec.ClaimsVar)
 	if err := env.err(); err != nil {
 		return nil, err
 	}
@@ -68,29 +58,21 @@ func Parts(ctx context.Context, stage string) (*function.Parts, error) {
 	}
 	p.Topic = topicOf(cfg, topic)
 	p.Queue = queueOf(cfg, urls)
-	p.Claims = &awsio.Claims{Client: s3.NewFromConfig(cfg), Bucket: bucket}
+	p.Claims = awsio.NewClaims(cfg, bucket)
 	return p, nil
 }
 
 // RedriveParts of the function dlq-redrive: the URL of every queue is in a variable of
 // its name, such as PROCESS_DLQ_URL.
 func RedriveParts(ctx context.Context) (*function.Parts, error) {
-	p, err := common()
+	p, err := common(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var env environment
 	q := queues{urls: make(map[string]string)}
-	names := []string{spec.Quarantine}
-	for _, s := range spec.Stages {
-		names = append(names, s.Queue(), s.DLQ())
-	}
-	for _, name := range names {
-		variable := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_URL"
-		if !strings.HasSuffix(name, "-dlq") && name != spec.Quarantine {
-			variable = strings.ToUpper(name) + "_QUEUE_URL"
-		}
-		q.urls[name] = env.get(variable)
+	for _, name := range spec.RedriveQueues() {
+		q.urls[name] = env.get(spec.QueueURLVar(name))
 	}
 	if err := env.err(); err != nil {
 		return nil, err
@@ -105,8 +87,8 @@ func RedriveParts(ctx context.Context) (*function.Parts, error) {
 }
 
 // common is what every function has.
-func common() (*function.Parts, error) {
-	settings, err := spec.Load(os.Environ())
+func common(ctx context.Context) (*function.Parts, error) {
+	settings, err := settings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +120,10 @@ func queueOf(cfg aws.Config, urls map[string]string) func(string) pipeline.Sende
 	return func(name string) pipeline.Sender { return &awsio.Queue{Client: client, URL: urls[name]} }
 }
 
+// pollWait is how long a redrive waits for dead letters, so that an empty answer means
+// that there are none (awsio.Queue).
+const pollWait = time.Second
+
 // queues opens SQS queues by Millrace's name for them. It implements redrive.Queues.
 type queues struct {
 	client *sqs.Client
@@ -149,5 +135,5 @@ func (q queues) Queue(_ context.Context, name string) (queue.Queue, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: %w", name, queue.ErrNoQueue)
 	}
-	return &awsio.Queue{Client: q.client, URL: url}, nil
+	return &awsio.Queue{Client: q.client, URL: url, MinWait: pollWait}, nil
 }

@@ -1,11 +1,12 @@
-// Command hosts runs MongoDB and Kafka on this machine for a developer, without Docker:
+// Command hosts runs MongoDB, Kafka and LocalStack on this machine for a developer,
+// without Docker:
 //
 //	eval "$(go run ./localstack/cmd/hosts up)"
 //	go run ./localstack/cmd/hosts status
 //	go run ./localstack/cmd/hosts down
 //
-// The servers stay when the command has ended; their data stays when they are stopped.
-// LocalStack joins them with the deployed stacks.
+// The servers stay when the command has ended. The data of MongoDB and Kafka stays when
+// they are stopped, LocalStack's does not.
 package main
 
 import (
@@ -41,9 +42,9 @@ const mongoCacheGB = 4
 // service is one server that the command runs.
 type service struct {
 	name   string // for --only, and of its run directory
-	env    string // variable that names it to Millrace's tests and commands
 	server *host.Server
 	addr   func() string
+	env    func(addr string) []string // variables that name it to Millrace's tests and commands
 }
 
 func services(dir string) ([]service, error) {
@@ -55,10 +56,19 @@ func services(dir string) ([]service, error) {
 	if err != nil {
 		return nil, err
 	}
+	localstack, err := host.NewLocalStack(host.LocalStackOptions{Dir: filepath.Join(dir, "localstack"), Detach: true})
+	if err != nil {
+		return nil, err
+	}
 	return []service{
-		{"mongo", "MONGODB_URI", mongo.Server, mongo.URI},
-		{"kafka", "MILLRACE_KAFKA", kafka.Server, kafka.Addr},
+		{"mongo", mongo.Server, mongo.URI, variable("MONGODB_URI")},
+		{"kafka", kafka.Server, kafka.Addr, variable("MILLRACE_KAFKA")},
+		{"localstack", localstack.Server, localstack.Endpoint, host.LocalStackEnv},
 	}, nil
+}
+
+func variable(name string) func(addr string) []string {
+	return func(addr string) []string { return []string{name + "=" + addr} }
 }
 
 // options are the flags that all subcommands have.
@@ -71,13 +81,13 @@ func newCommand() *cobra.Command {
 	o := &options{}
 	root := &cobra.Command{
 		Use:           "hosts",
-		Short:         "Run MongoDB and Kafka on this machine without Docker",
+		Short:         "Run MongoDB, Kafka and LocalStack on this machine without Docker",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&o.dir, "dir", "", "folder of the servers' data, logs and process ids (default: hosts in the cache, see $"+host.CacheEnv+")")
-	flags.StringSliceVar(&o.only, "only", nil, "only these servers: mongo, kafka")
+	flags.StringSliceVar(&o.only, "only", nil, "only these servers: mongo, kafka, localstack")
 	add := func(use, short string, run func(ctx context.Context, all []service, out, messages io.Writer) error) {
 		root.AddCommand(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
 			all, err := o.services()
@@ -88,7 +98,7 @@ func newCommand() *cobra.Command {
 		}})
 	}
 	add("up", "Start them, and print the lines that tell a shell where they are", up)
-	add("down", "Stop them; their data stays", down)
+	add("down", "Stop them; the data of MongoDB and Kafka stays", down)
 	add("status", "Say which of them run, and where", status)
 	return root
 }
@@ -110,7 +120,7 @@ func (o *options) services() ([]service, error) {
 	for _, name := range o.only {
 		i := slices.IndexFunc(all, func(s service) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("--only %s: there is mongo and kafka", name)
+			return nil, fmt.Errorf("--only %s: there is mongo, kafka and localstack", name)
 		}
 		chosen = append(chosen, all[i])
 	}
@@ -128,7 +138,10 @@ func up(ctx context.Context, all []service, out, messages io.Writer) error {
 			}
 		}
 		fmt.Fprintf(messages, "%s: up, process %d, %s\n", s.name, s.server.PID(), s.server.Dir())
-		fmt.Fprintf(out, "export %s='%s'\n", s.env, s.addr())
+		for _, kv := range s.env(s.addr()) {
+			name, value, _ := strings.Cut(kv, "=")
+			fmt.Fprintf(out, "export %s='%s'\n", name, value)
+		}
 	}
 	return errors.Join(errs...)
 }

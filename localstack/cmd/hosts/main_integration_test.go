@@ -16,12 +16,14 @@ func TestIntegrationUpStatusDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, env := range []string{"export MONGODB_URI='mongodb://127.0.0.1:", "export MILLRACE_KAFKA='127.0.0.1:"} {
+	for _, env := range []string{
+		"export MONGODB_URI='mongodb://127.0.0.1:", "export MILLRACE_KAFKA='127.0.0.1:", "export AWS_ENDPOINT_URL='http://127.0.0.1:",
+	} {
 		if !strings.Contains(first, env) {
 			t.Errorf("no %q in %q", env, first)
 		}
 	}
-	if out, _, err := run(t, "status", "--dir", dir); err != nil || strings.Count(out, "\tup\t") != 2 {
+	if out, _, err := run(t, "status", "--dir", dir); err != nil || strings.Count(out, "\tup\t") != 3 {
 		t.Errorf("status: %q, %v", out, err)
 	}
 	if _, _, err := run(t, "down", "--dir", dir, "--only", "kafka"); err != nil {

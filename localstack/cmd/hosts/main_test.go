@@ -20,7 +20,7 @@ func run(t *testing.T, args ...string) (stdout, stderr string, err error) {
 
 func TestStatusOfNothing(t *testing.T) {
 	out, _, err := run(t, "status", "--dir", t.TempDir())
-	if !errors.Is(err, errDown) || out != "mongo\tdown\nkafka\tdown\n" {
+	if !errors.Is(err, errDown) || out != "mongo\tdown\nkafka\tdown\nlocalstack\tdown\n" {
 		t.Errorf("%q, %v", out, err)
 	}
 }

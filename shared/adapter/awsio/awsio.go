@@ -1,27 +1,17 @@
 // Package awsio is the AWS side of the pipeline: SNS topics to publish to, SQS queues,
-// and a bucket for claim checks. The same code talks to LocalStack (AWS_ENDPOINT_URL).
+// a bucket for claim checks, secrets, and recorded metrics. The same code talks to
+// LocalStack (AWS_ENDPOINT_URL).
 package awsio
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"unsafe"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/millrace-pipeline/millrace/shared/queue"
 )
-
-// Load reads the configuration of the environment: region, credentials, endpoint.
-func Load(ctx context.Context) (aws.Config, error) {
-	c, err := config.LoadDefaultConfig(ctx)
-	if err != nil {
-		return c, fmt.Errorf("AWS configuration: %w", err)
-	}
-	return c, nil
-}
 
 // text is a body as the SDK takes it, without a copy. The SDK only reads it, and the
 // caller leaves it alone until the call returns (queue.Message).
@@ -38,7 +28,7 @@ func chunks(msgs []queue.Message, maxBytes int) []chunk {
 	var out []chunk
 	size := 0
 	for i := range msgs {
-		n := bytesOf(&msgs[i])
+		n := msgs[i].Size()
 		last := len(out) - 1
 		if last < 0 || i-out[last].first == queue.MaxBatch || size+n > maxBytes {
 			out = append(out, chunk{first: i})
@@ -51,16 +41,7 @@ func chunks(msgs []queue.Message, maxBytes int) []chunk {
 	return out
 }
 
-// bytesOf a message as SNS and SQS count it: body, and name, type and value of each
-// attribute (Amazon SQS Developer Guide, "Message quotas").
-func bytesOf(m *queue.Message) int {
-	n := len(m.Body)
-	for name, value := range m.Attributes {
-		n += len(name) + len(stringType) + len(value)
-	}
-	return n
-}
-
+// stringType is the type of every attribute that we send.
 const stringType = "String"
 
 // entryError is why one entry of a batch was not taken.

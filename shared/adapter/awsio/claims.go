@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -25,13 +26,21 @@ type Claims struct {
 	Bucket string
 }
 
+// NewClaims keeps bodies in the bucket. At an endpoint that the configuration names,
+// such as LocalStack's, the bucket goes into the path: as a part of the host name it
+// would not resolve there.
+func NewClaims(cfg aws.Config, bucket string) *Claims {
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = cfg.BaseEndpoint != nil })
+	return &Claims{Client: client, Bucket: bucket}
+}
+
 // Put implements pipeline.Claims.
 func (c *Claims) Put(ctx context.Context, body []byte) (string, error) {
 	sum := sha256.Sum256(body)
 	key := claimPrefix + hex.EncodeToString(sum[:])
 	_, err := c.Client.PutObject(ctx, &s3.PutObjectInput{Bucket: &c.Bucket, Key: &key, Body: bytes.NewReader(body)})
 	if err != nil {
-		return "", fmt.Errorf("put s3://%s/%s: %w", c.Bucket, key, err)
+		return "", fmt.Errorf("put s3://%s/%s: %w", c.Bucket, key, readable(err))
 	}
 	return key, nil
 }
@@ -44,7 +53,7 @@ func (c *Claims) Get(ctx context.Context, ref string) ([]byte, error) {
 	case errors.As(err, &none):
 		return nil, fault.New(fault.ClaimMissing, "s3://%s/%.100s", c.Bucket, ref)
 	case err != nil:
-		return nil, fmt.Errorf("get s3://%s/%.100s: %w", c.Bucket, ref, err)
+		return nil, fmt.Errorf("get s3://%s/%.100s: %w", c.Bucket, ref, readable(err))
 	}
 	defer out.Body.Close()
 	return io.ReadAll(out.Body)

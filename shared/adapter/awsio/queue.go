@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,7 +19,14 @@ import (
 type Queue struct {
 	Client *sqs.Client
 	URL    string
+	// MinWait is the least time that a Receive waits for a message. SQS answers a receive
+	// that does not wait from a sample of its servers, so that an empty answer does not
+	// say that the queue is empty; one that waits asks them all (Amazon SQS Developer
+	// Guide, "Amazon SQS short and long polling").
+	MinWait time.Duration
 }
+
+var _ queue.Queue = (*Queue)(nil)
 
 // Send implements queue.Queue with SendMessageBatch.
 func (q *Queue) Send(ctx context.Context, msgs []queue.Message) []error {
@@ -31,7 +39,7 @@ func (q *Queue) send(ctx context.Context, msgs []queue.Message, errs []error) {
 	in := &sqs.SendMessageBatchInput{QueueUrl: &q.URL}
 	for i := range msgs {
 		m := &msgs[i]
-		if errs[i] = check(m); errs[i] != nil {
+		if errs[i] = q.wrap("send to", queue.Check(m)); errs[i] != nil {
 			continue
 		}
 		errs[i] = errNotMentioned
@@ -50,7 +58,7 @@ func (q *Queue) send(ctx context.Context, msgs []queue.Message, errs []error) {
 	if err != nil {
 		for i := range errs {
 			if errors.Is(errs[i], errNotMentioned) {
-				errs[i] = q.wrap("send", err)
+				errs[i] = q.wrap("send to", err)
 			}
 		}
 		return
@@ -61,23 +69,6 @@ func (q *Queue) send(ctx context.Context, msgs []queue.Message, errs []error) {
 	for _, f := range out.Failed {
 		setEntry(errs, f.Id, entryError(f.Code, f.Message))
 	}
-}
-
-// check refuses what SQS would refuse, so that one bad entry does not fail its batch:
-// SQS answers an invalid entry by failing the whole request.
-func check(m *queue.Message) error {
-	switch {
-	case bytesOf(m) > queue.MaxMessageBytes:
-		return queue.ErrTooLarge
-	case !queue.IsText(m.Body), len(m.Attributes) > queue.MaxAttributes, m.Delay < 0, m.Delay > queue.MaxDelay:
-		return queue.ErrInvalid
-	}
-	for name, value := range m.Attributes {
-		if name == "" || !queue.IsText([]byte(value)) {
-			return queue.ErrInvalid
-		}
-	}
-	return nil
 }
 
 func attributes(m map[string]string) map[string]types.MessageAttributeValue {
@@ -91,7 +82,7 @@ func attributes(m map[string]string) map[string]types.MessageAttributeValue {
 // Receive implements queue.Queue.
 func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.Received, error) {
 	in := &sqs.ReceiveMessageInput{
-		QueueUrl: &q.URL, MaxNumberOfMessages: int32(o.Max), WaitTimeSeconds: seconds(o.Wait),
+		QueueUrl: &q.URL, MaxNumberOfMessages: int32(o.Max), WaitTimeSeconds: seconds(max(o.Wait, q.MinWait)),
 		MessageAttributeNames: []string{"All"},
 		MessageSystemAttributeNames: []types.MessageSystemAttributeName{
 			types.MessageSystemAttributeNameApproximateReceiveCount,
@@ -104,7 +95,7 @@ func (q *Queue) Receive(ctx context.Context, o queue.ReceiveOptions) ([]queue.Re
 	}
 	out, err := q.Client.ReceiveMessage(ctx, in)
 	if err != nil {
-		return nil, q.wrap("receive", err)
+		return nil, q.wrap("receive from", err)
 	}
 	msgs := make([]queue.Received, len(out.Messages))
 	for i, m := range out.Messages {
@@ -158,7 +149,7 @@ func (q *Queue) delete(ctx context.Context, receipts []string, errs []error) {
 	out, err := q.Client.DeleteMessageBatch(ctx, in)
 	if err != nil {
 		for i := range errs {
-			errs[i] = q.wrap("delete", err)
+			errs[i] = q.wrap("delete from", err)
 		}
 		return
 	}
@@ -166,7 +157,7 @@ func (q *Queue) delete(ctx context.Context, receipts []string, errs []error) {
 		setEntry(errs, s.Id, nil)
 	}
 	for _, f := range out.Failed {
-		setEntry(errs, f.Id, receiptError(aws.ToString(f.Code), entryError(f.Code, f.Message)))
+		setEntry(errs, f.Id, q.wrap("delete from", receiptError(f)))
 	}
 }
 
@@ -175,7 +166,7 @@ func (q *Queue) ChangeVisibility(ctx context.Context, receipt string, d time.Dur
 	_, err := q.Client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl: &q.URL, ReceiptHandle: &receipt, VisibilityTimeout: seconds(d),
 	})
-	return q.wrap("change visibility", err)
+	return q.wrap("change visibility in", err)
 }
 
 // seconds rounds up to what SQS counts in: a shorter time would come too early.
@@ -188,21 +179,31 @@ func (q *Queue) wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
+	return fmt.Errorf("%s %s: %w", op, nameOf(q.URL), known(err))
+}
+
+// nameOf a queue: what its URL or its ARN ends with.
+func nameOf(address string) string {
+	return address[strings.LastIndexAny(address, "/:")+1:]
+}
+
+// known turns the errors of SQS that package queue names into its own.
+func known(err error) error {
 	var none *types.QueueDoesNotExist
 	var invalid *types.ReceiptHandleIsInvalid
 	var inFlight *types.MessageNotInflight
 	switch {
 	case errors.As(err, &none):
-		err = queue.ErrNoQueue
+		return queue.ErrNoQueue
 	case errors.As(err, &invalid), errors.As(err, &inFlight):
-		err = queue.ErrReceipt
-	}
-	return fmt.Errorf("%s %s: %w", op, q.URL, err)
-}
-
-func receiptError(code string, err error) error {
-	if code == "ReceiptHandleIsInvalid" {
 		return queue.ErrReceipt
 	}
-	return err
+	return readable(err)
+}
+
+func receiptError(f types.BatchResultErrorEntry) error {
+	if aws.ToString(f.Code) == "ReceiptHandleIsInvalid" {
+		return queue.ErrReceipt
+	}
+	return entryError(f.Code, f.Message)
 }

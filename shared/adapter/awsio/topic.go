@@ -78,7 +78,7 @@ func (t *Topic) publish(ctx context.Context, msgs []queue.Message, errs []error)
 	if err != nil {
 		for i := range errs {
 			if errors.Is(errs[i], errNotMentioned) {
-				errs[i] = err
+				errs[i] = readable(err)
 			}
 		}
 		return

@@ -74,12 +74,13 @@ func (w *Writer) Emit(r *pipeline.Report) error {
 	}
 	w.line.b = w.line.b[:0]
 	rest := w.latencies(r)
-	w.head(r, w.readings, len(rest) > 0)
+	end := r.Start.Add(r.Duration)
+	w.head(r.Stage, end, w.readings, len(rest) > 0)
 	rest = w.latency(rest)
 	w.properties(r)
 	w.line.end()
 	for len(rest) > 0 {
-		w.head(r, nil, true)
+		w.head(r.Stage, end, nil, true)
 		rest = w.latency(rest)
 		w.line.text("RequestId", r.RequestID)
 		w.line.end()
@@ -90,12 +91,28 @@ func (w *Writer) Emit(r *pipeline.Report) error {
 	return nil
 }
 
+// Measure writes readings of a stage that no invocation made: the monitor's.
+func (w *Writer) Measure(stage string, at time.Time, readings []metric.Reading) error {
+	if len(readings) == 0 {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.line.b = w.line.b[:0]
+	w.head(stage, at, readings, false)
+	w.line.end()
+	if _, err := w.out.Write(w.line.b); err != nil {
+		return fmt.Errorf("emf: write metrics: %w", err)
+	}
+	return nil
+}
+
 // head begins a line: the metadata that says what CloudWatch extracts, the dimensions
 // and the readings.
-func (w *Writer) head(r *pipeline.Report, readings []metric.Reading, latency bool) {
+func (w *Writer) head(stage string, at time.Time, readings []metric.Reading, latency bool) {
 	l := &w.line
 	l.raw(`{"_aws":{"Timestamp":`)
-	l.int(r.Start.Add(r.Duration).UnixMilli())
+	l.int(at.UnixMilli())
 	l.raw(`,"CloudWatchMetrics":[{"Namespace":"` + spec.Namespace + `","Dimensions":[["` +
 		spec.DimensionService + `","` + spec.DimensionStage + `","` + spec.DimensionEnv + `"]],"Metrics":[`)
 	for _, x := range readings {
@@ -106,7 +123,7 @@ func (w *Writer) head(r *pipeline.Report, readings []metric.Reading, latency boo
 	}
 	l.raw(`]}]}`)
 	l.text(spec.DimensionService, spec.Service)
-	l.text(spec.DimensionStage, r.Stage)
+	l.text(spec.DimensionStage, stage)
 	l.text(spec.DimensionEnv, w.o.Env)
 	for _, x := range readings {
 		l.number(x.Metric.Name, x.Value)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/conformance/emftest"
 	"github.com/millrace-pipeline/millrace/shared/fault"
+	"github.com/millrace-pipeline/millrace/shared/metric"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
@@ -30,7 +31,7 @@ func full(stage string) pipeline.Report {
 		Start:       start, Duration: 125 * time.Millisecond,
 		Deliveries: 10, Failed: 1, Events: 200, Forwarded: 150, Stored: 180, Duplicates: 30, Dropped: 7,
 		Retried: 6, Redelivery: 4, Unstarted: 8, Dead: 2, BytesIn: 61440, Packs: 3, BytesRaw: 90000, BytesOut: 30000,
-		Breaker: pipeline.BreakerOpen,
+		Breaker: pipeline.BreakerOpen, Dependency: pipeline.Usage{Longest: 1500 * time.Millisecond, Waits: 3},
 		Latency: []time.Duration{0, 1234 * time.Microsecond, time.Second, 36 * time.Hour},
 		Reasons: map[fault.Reason]int{fault.StoreUnavailable: 10, fault.StoreRejected: 2},
 	}
@@ -78,16 +79,44 @@ func emit(t testing.TB, c *emftest.Checker, o Options, r pipeline.Report) []emft
 // lines whose only dimension set is spec.Dimensions (emftest.Check).
 func TestEveryMetricIsEmitted(t *testing.T) {
 	c := checker(t)
-	for _, stage := range spec.Stages {
-		docs := emit(t, c, Options{}, full(stage.Name))
+	for _, stage := range spec.AlarmStages {
+		docs := emit(t, c, Options{}, full(stage))
 		if len(docs) != 1 {
-			t.Fatalf("%s: %d lines for one invocation", stage.Name, len(docs))
+			t.Fatalf("%s: %d lines for one invocation", stage, len(docs))
 		}
 		for _, m := range spec.Metrics {
-			if _, emitted := docs[0].Units[m.Name]; emitted != m.EmittedBy(stage.Name) {
-				t.Errorf("%s emits %s: %v", stage.Name, m.Name, emitted)
+			if _, emitted := docs[0].Units[m.Name]; emitted != (m.EmittedBy(stage) && !m.Monitored) {
+				t.Errorf("%s emits %s: %v", stage, m.Name, emitted)
 			}
 		}
+	}
+}
+
+func TestMeasure(t *testing.T) {
+	var out bytes.Buffer
+	w := writer(t, &out, Options{Env: "prod"})
+	lag, _ := spec.MetricByName(spec.ConsumerLag)
+	beat, _ := spec.MetricByName(spec.Heartbeat)
+	if err := w.Measure(spec.Ingest, start, []metric.Reading{{Metric: &lag, Value: 1234}, {Metric: &beat, Value: 0}}); err != nil {
+		t.Fatal(err)
+	}
+	docs, err := checker(t).Lines(out.Bytes()) // checks the dimension set
+	if err != nil || len(docs) != 1 {
+		t.Fatalf("%d lines: %v", len(docs), err)
+	}
+	d := docs[0]
+	if v, n := d.Sum(spec.ConsumerLag); v != 1234 || n != 1 || d.Timestamp != start.UnixMilli() || d.Root["Stage"] != "ingest" || d.Root["Env"] != "prod" {
+		t.Errorf("got %s", out.Bytes())
+	}
+	if v, n := d.Sum(spec.Heartbeat); v != 0 || n != 1 {
+		t.Errorf("a heartbeat of 0 must be there: %s", out.Bytes())
+	}
+	out.Reset()
+	if err := w.Measure(spec.Ingest, start, nil); err != nil || out.Len() > 0 {
+		t.Errorf("%v: %s", err, out.Bytes())
+	}
+	if err := writer(t, failing{}, Options{}).Measure(spec.Ingest, start, []metric.Reading{{Metric: &lag}}); !errors.Is(err, errFull) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -66,6 +66,7 @@ func (o Options) withDefaults() (Options, error) {
 type Store struct {
 	client *mongo.Client
 	db     *mongo.Database
+	pool   *poolWatch
 
 	aggregate func(string) bool
 	now       func() time.Time
@@ -119,12 +120,13 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := dial(o)
+	pool := new(poolWatch)
+	client, err := dial(o, pool)
 	if err != nil {
 		return nil, err
 	}
 	s := &Store{
-		client: client, db: client.Database(o.Database),
+		client: client, db: client.Database(o.Database), pool: pool,
 		aggregate: o.Aggregate, now: o.Now, timeout: o.Timeout,
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
@@ -142,7 +144,7 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 // maxIdle is below the 350 s after which an AWS NAT gateway forgets a silent connection.
 const maxIdle = 4 * time.Minute
 
-func dial(o Options) (*mongo.Client, error) {
+func dial(o Options, pool *poolWatch) (*mongo.Client, error) {
 	if err := checkUserInfo(o.URI); err != nil {
 		return nil, fmt.Errorf("the MongoDB connection string is not valid: %w", err)
 	}
@@ -154,7 +156,8 @@ func dial(o Options) (*mongo.Client, error) {
 		ApplyURI(o.URI).
 		SetWriteConcern(writeconcern.Majority()).
 		SetReadConcern(readconcern.Local()).
-		SetReadPreference(readpref.Primary())
+		SetReadPreference(readpref.Primary()).
+		SetPoolMonitor(pool.monitor())
 	client, err := mongo.Connect(c)
 	if err != nil {
 		// Not wrapped: the driver's error may hold the connection string.

@@ -36,6 +36,14 @@ type Options struct {
 	MoveMakesNewIDs bool
 	// AcceptsStale: ChangeVisibility with the receipt of an earlier receive is not refused.
 	AcceptsStale bool
+	// MoveKeepsCounts: a moved message says that it was received as often as before,
+	// unlike in SQS, as in LocalStack.
+	MoveKeepsCounts bool
+	// OldReceiptsDelete: a receipt of before a message was dead-lettered and moved back
+	// still deletes it, as in LocalStack.
+	OldReceiptsDelete bool
+	// CancelsEnded: cancelling a task that has ended is no error, as in LocalStack.
+	CancelsEnded bool
 }
 
 func (o Options) withDefaults() Options {

@@ -38,7 +38,7 @@ type Recorder struct {
 	writing sync.Mutex // one Flush at a time
 }
 
-// slot is the stage and the time that values belong to.
+// slot is the stage, or what else a metric is of, and the time that values belong to.
 type slot struct {
 	stage         string
 	period, start int64
@@ -84,6 +84,20 @@ func (r *Recorder) Record(rep *pipeline.Report) {
 	if ds := metric.Latencies(rep); len(ds) > 0 {
 		s.of(spec.EventLatency).addDurations(ds)
 	}
+}
+
+// Add notes a value that no invocation made: what the monitor measured, or a metric that
+// AWS would emit (the Key of a row of spec.AWSMetrics that is Embedded), of a stage or of
+// a queue. An error is a name that nobody could read again.
+func (r *Recorder) Add(metric, of string, v float64) error {
+	if err := check(metric, of); err != nil {
+		return err
+	}
+	now := r.o.Now().Unix()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.at(slot{of, second, now}).of(metric).add(v)
+	return nil
 }
 
 func (r *Recorder) at(at slot) stats {

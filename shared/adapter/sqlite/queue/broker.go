@@ -95,9 +95,9 @@ func (b *Broker) Queue(ctx context.Context, name string) (queue.Queue, error) {
 
 // Create implements queue.Broker. Its DLQ must exist.
 func (b *Broker) Create(ctx context.Context, name string, c queue.Config) error {
-	c, err := checkConfig(name, c)
+	c, err := queue.CheckConfig(name, c)
 	if err != nil {
-		return fmt.Errorf("create queue %q: %w", name, err)
+		return err
 	}
 	return b.db.Write(ctx, func(conn *sqlite.Conn) error { return create(conn, name, c) })
 }

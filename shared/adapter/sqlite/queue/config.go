@@ -1,53 +1,12 @@
 package queue
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
-	"time"
 
 	"zombiezen.com/go/sqlite"
 
 	"github.com/millrace-pipeline/millrace/shared/queue"
 )
-
-// Defaults and limits of SQS (API reference, CreateQueue and SetQueueAttributes).
-const (
-	defaultVisibility = 30 * time.Second
-	defaultRetention  = 4 * 24 * time.Hour
-	minRetention      = time.Minute
-	maxRetention      = 14 * 24 * time.Hour
-	maxMaxReceives    = 1000
-)
-
-var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-
-// checkConfig fills in the defaults and refuses what SQS refuses.
-func checkConfig(name string, c queue.Config) (queue.Config, error) {
-	if c.Visibility == 0 {
-		c.Visibility = defaultVisibility
-	}
-	if c.Retention == 0 {
-		c.Retention = defaultRetention
-	}
-	switch {
-	case !queueName.MatchString(name):
-		return c, errors.New("a name has 1 to 80 letters, digits, hyphens and underscores")
-	case c.Visibility < time.Microsecond || c.Visibility > queue.MaxVisibility:
-		return c, fmt.Errorf("visibility timeout %v is not in 1µs to %v", c.Visibility, queue.MaxVisibility)
-	case c.Delay < 0 || c.Delay > queue.MaxDelay:
-		return c, fmt.Errorf("delay %v is not in 0 to %v", c.Delay, queue.MaxDelay)
-	case c.Retention < minRetention || c.Retention > maxRetention:
-		return c, fmt.Errorf("retention %v is not in %v to %v", c.Retention, minRetention, maxRetention)
-	case (c.DLQ == "") != (c.MaxReceives == 0):
-		return c, errors.New("a dead-letter queue and MaxReceives need each other")
-	case c.MaxReceives < 0 || c.MaxReceives > maxMaxReceives:
-		return c, fmt.Errorf("MaxReceives %d is not in 1 to %d", c.MaxReceives, maxMaxReceives)
-	case c.DLQ == name:
-		return c, errors.New("a queue cannot be its own dead-letter queue")
-	}
-	return c, nil
-}
 
 func create(conn *sqlite.Conn, name string, c queue.Config) error {
 	stmt, err := conn.Prepare(`

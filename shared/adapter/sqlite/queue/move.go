@@ -165,7 +165,7 @@ func (b *Broker) CancelMove(ctx context.Context, id string) error {
 	return b.db.Write(ctx, func(conn *sqlite.Conn) error {
 		n, err := endMove(conn, id, queue.MoveCancelled, "")
 		if err == nil && n == 0 {
-			err = fmt.Errorf("cancel move: no task %q is running", id)
+			err = fmt.Errorf("cancel move %.100q: %w", id, queue.ErrNoMove)
 		}
 		return err
 	})

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"regexp"
-	"strings"
 
 	"github.com/google/uuid"
 	"zombiezen.com/go/sqlite"
@@ -61,7 +58,7 @@ type outgoing struct {
 }
 
 func newOutgoing(index int, m *queue.Message) (*outgoing, error) {
-	if err := check(m); err != nil {
+	if err := queue.Check(m); err != nil {
 		return nil, err
 	}
 	out := &outgoing{Message: m, index: index}
@@ -73,47 +70,6 @@ func newOutgoing(index int, m *queue.Message) (*outgoing, error) {
 		out.attributes, err = json.Marshal(m.Attributes)
 	}
 	return out, err
-}
-
-// attributeName and reservedName are the names that SQS takes and keeps to itself
-// (Amazon SQS Developer Guide, Message attribute components).
-var attributeName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
-
-const maxAttributeName = 256
-
-func reservedName(name string) bool {
-	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "aws.") || strings.HasPrefix(name, "amazon.")
-}
-
-// stringType is counted into a message's size, as SQS counts an attribute's type.
-const stringType = "String"
-
-// check refuses what SQS refuses.
-func check(m *queue.Message) error {
-	size := len(m.Body)
-	for name, value := range m.Attributes {
-		size += len(name) + len(stringType) + len(value)
-	}
-	switch {
-	case size > queue.MaxMessageBytes:
-		return fmt.Errorf("%w: it has %d bytes", queue.ErrTooLarge, size)
-	case !queue.IsText(m.Body):
-		return fmt.Errorf("%w: the body is empty or has characters that SQS does not take", queue.ErrInvalid)
-	case m.Delay < 0 || m.Delay > queue.MaxDelay:
-		return fmt.Errorf("%w: delay %v is not in 0 to %v", queue.ErrInvalid, m.Delay, queue.MaxDelay)
-	case len(m.Attributes) > queue.MaxAttributes:
-		return fmt.Errorf("%w: it has %d attributes, at most %d are allowed", queue.ErrInvalid, len(m.Attributes), queue.MaxAttributes)
-	}
-	for name, value := range m.Attributes {
-		if len(name) > maxAttributeName || !attributeName.MatchString(name) || reservedName(name) {
-			return fmt.Errorf("%w: attribute name %q", queue.ErrInvalid, name)
-		}
-		if !queue.IsText([]byte(value)) {
-			return fmt.Errorf("%w: attribute %s is empty or has characters that SQS does not take", queue.ErrInvalid, name)
-		}
-	}
-	return nil
 }
 
 func (q *Queue) insert(ctx context.Context, batch []*outgoing) error {

@@ -14,13 +14,38 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/ops"
 )
 
-// status is where the state of the pipeline is found out, its Kafka aside.
-func (t *target) status(ctx context.Context, now func() time.Time) (ops.StatusSources, error) {
-	d, err := t.open(ctx)
+func (t *embeddedTarget) status(ctx context.Context, o *clusterOptions) (s statusJSON, err error) {
+	if o.brokers != "" {
+		return s, usageError("--kafka is for a deployed pipeline: one on this machine says itself which Kafka it reads")
+	}
+	switch r, err := t.running(); {
+	case err == nil:
+		s.Running = &r
+	case !errors.Is(err, embedded.ErrNotRunning):
+		return s, err
+	}
+	from, err := t.sources(ctx)
+	if err != nil {
+		return s, err
+	}
+	if s.Running != nil {
+		c, err := o.configOf(t.env, s.Running.Kafka)
+		if err != nil {
+			return s, err
+		}
+		from.Lag = &lagger{t.kafka, c, s.Running.Group, s.Running.Topic}
+	}
+	s.Status = ops.ReadStatus(ctx, from)
+	return s, nil
+}
+
+// sources are where the state of the pipeline is found out, its Kafka aside.
+func (t *embeddedTarget) sources(ctx context.Context) (ops.StatusSources, error) {
+	d, err := t.open(ctx, nil)
 	if err != nil {
 		return ops.StatusSources{}, err
 	}
-	from := ops.StatusSources{Store: d.Events, Queues: d.Queues, Browse: d.Queues, Now: now}
+	from := ops.StatusSources{Store: d.Events, Queues: d.Queues, Browse: d.Queues, Now: t.env.now}
 	if t.metrics == nil {
 		reader, err := embedded.OpenMetrics(ctx, t.dir)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the process has recorded nothing yet
@@ -29,7 +54,7 @@ func (t *target) status(ctx context.Context, now func() time.Time) (ops.StatusSo
 		t.metrics = reader
 	}
 	if t.metrics != nil {
-		from.Meter = &meter{t.metrics, now}
+		from.Meter = &meter{t.metrics, t.env.now}
 	}
 	return from, nil
 }
@@ -73,38 +98,12 @@ func (m *meter) Percentiles(ctx context.Context, metric string, since time.Time,
 	return v, p.Count, nil
 }
 
-// lagger asks the running process's Kafka. It is an ops.Lagger.
-type lagger struct {
-	t      *target
-	config kafkaio.Config
-	group  string
-	topic  string
-}
-
-// Lag implements ops.Lagger.
-func (l *lagger) Lag(ctx context.Context) (int64, error) {
-	client, err := l.t.kafka(ctx, l.config)
-	if err != nil {
-		return 0, err
-	}
-	partitions, err := kafkaio.Lag(ctx, client, l.group, l.topic)
-	var sum int64
-	for _, p := range partitions {
-		sum += p.Lag
-	}
-	return sum, err
-}
-
 // kafka is a client of the cluster, kept for the next call.
-func (t *target) kafka(ctx context.Context, c kafkaio.Config) (*kgo.Client, error) {
+func (t *embeddedTarget) kafka(ctx context.Context, c kafkaio.Config) (*kgo.Client, error) {
 	if t.client != nil {
 		return t.client, nil
 	}
-	c.ClientID = "millrace-status"
-	client, err := kafkaio.Dial(ctx, &c)
-	if err != nil {
-		return nil, err
-	}
+	client, err := dialForLag(ctx, c)
 	t.client = client
-	return client, nil
+	return client, err
 }

@@ -1,0 +1,55 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+// Pipeline is the stack of everything that carries events.
+type Pipeline struct {
+	Stack awscdk.Stack
+	// Stages by name, and the queues that belong to none.
+	Stages                  map[string]*Stage
+	Redrive                 function
+	Quarantine, KafkaFailed awssqs.Queue
+
+	o     *Options
+	data  *Data
+	key   awskms.IKey
+	vpc   *network // of the functions; nil: none
+	rolls *rollout // nil: aliases move at once, by CloudFormation
+}
+
+func newPipeline(app awscdk.App, o Options, data *Data) *Pipeline {
+	s := awscdk.NewStack(app, jsii.String("Pipeline"), o.props(spec.PipelineStack, "Millrace: queues, topics and functions"))
+	p := &Pipeline{
+		Stack: s, Stages: make(map[string]*Stage), o: &o, data: data,
+		// By its ARN, so that nothing here changes the key's policy: the other stack's.
+		key: awskms.Key_FromKeyArn(s, jsii.String("Key"), data.Key.KeyArn()),
+	}
+	p.vpc = p.functionNetwork()
+	if !o.Deployment.LocalStack() {
+		p.rolls = newRollout(s, &o)
+	}
+
+	q := p.queues(s)
+	p.Quarantine = q.dead("Quarantine", spec.Quarantine, "")
+	p.KafkaFailed = q.dead("KafkaFailed", spec.KafkaFailed, "")
+	// From the end, since a stage knows the topic of the next one.
+	for i := len(spec.Stages) - 1; i >= 0; i-- {
+		st := spec.Stages[i]
+		p.Stages[st.Name] = newStage(p, st)
+	}
+	p.addDoors(p.Stages[spec.Ingest])
+	p.Redrive = newRedrive(p)
+	return p
+}
+
+func (p *Pipeline) queues(scope constructs.Construct) queues {
+	return queues{scope: scope, stack: p.Stack, o: p.o, key: p.key}
+}

@@ -1,0 +1,56 @@
+package stack
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+// newRedrive makes the function dlq-redrive and its schedule. It may be invoked directly
+// as well, by the alias.
+func newRedrive(p *Pipeline) function {
+	scope := constructs.NewConstruct(p.Stack, jsii.String(spec.Redrive))
+	vars := make(map[string]*string)
+	var arns []*string
+	for _, name := range spec.RedriveQueues() {
+		q := p.queue(name)
+		vars[spec.QueueURLVar(name)] = q.QueueUrl()
+		arns = append(arns, q.QueueArn())
+	}
+	f := newFunction(scope, p, functionProps{
+		name: spec.Redrive, description: "Millrace: sends dead letters back to their stages",
+		timeout: spec.RedriveTimeout, memory: spec.RedriveMemory, environment: vars,
+		statements: []awsiam.PolicyStatement{mayConsume(arns...), maySend("Redrive", arns...)},
+	})
+	awsevents.NewRule(scope, jsii.String("Schedule"), &awsevents.RuleProps{
+		RuleName:    jsii.String(p.o.name(spec.Redrive)),
+		Description: jsii.String("Redrives what failed for a reason that passes by itself"),
+		Schedule:    awsevents.Schedule_Rate(seconds(spec.RedriveEvery)),
+		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(f.Alias, &awseventstargets.LambdaFunctionProps{
+			// The next tick does the same: one that could not be delivered is not kept.
+			RetryAttempts: jsii.Number(0), MaxEventAge: seconds(spec.RedriveEvery),
+		})},
+	})
+	if p.rolls != nil {
+		p.rolls.add(scope, p.o.name(spec.Redrive), f)
+	}
+	return f
+}
+
+// queue by Millrace's name for it.
+func (p *Pipeline) queue(name string) awssqs.Queue {
+	for _, s := range p.Stages {
+		switch name {
+		case s.Spec.Queue():
+			return s.Queue
+		case s.Spec.DLQ():
+			return s.DLQ
+		}
+	}
+	return p.Quarantine
+}

@@ -1,0 +1,1 @@
+"""Runs functions of the runtimes `provided.*` as processes, through the Lambda Runtime API."""

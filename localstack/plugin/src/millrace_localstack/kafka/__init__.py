@@ -1,0 +1,1 @@
+"""Kafka event source mappings, self-managed and MSK, polled as Lambda polls them."""

@@ -1,0 +1,11 @@
+//go:build integration
+
+package awsio_test
+
+import (
+	"testing"
+
+	"github.com/millrace-pipeline/millrace/localstack/harness"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
