@@ -5,12 +5,15 @@ LINT      := $(GOBIN)/golangci-lint
 LINT_VER  := v2.15.0
 BIN       := build/millrace
 DATA      ?= .millrace
+CDK       ?= npx --yes aws-cdk@2.1148.1
+TARGET    ?= aws
+ENV       ?= dev
 
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build the command line into build/millrace.
@@ -36,7 +39,7 @@ $(LINT):
 .PHONY: integration
 integration: functions ## Tests against real servers and the deployed stacks (all started from package registries).
 	MILLRACE_REQUIRE=mongo,kafka,localstack,node $(GO) test -tags integration -count=1 -p 1 -timeout 30m \
-		./localstack/... ./functions/... ./shared/adapter/kafkaio/... ./shared/adapter/mongostore/...
+		./localstack/... ./functions/... ./shared/adapter/... ./scripts/millrace/...
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for 30 s each.
@@ -62,6 +65,22 @@ bench-compare: ## Compare the benchmarks with those of the commit before (REF=�
 .PHONY: functions
 functions: ## Build the Lambda functions: build/functions/<arch>/<name>.zip, same commit, same bytes.
 	$(GO) run ./scripts/functions
+
+.PHONY: localstack-up
+localstack-up: ## Start LocalStack, Kafka and MongoDB for development, and print where they are.
+	@$(GO) run ./localstack/cmd/hosts up
+
+.PHONY: localstack-down
+localstack-down: ## Stop what localstack-up has started.
+	@$(GO) run ./localstack/cmd/hosts down
+
+.PHONY: deploy
+deploy: functions ## Deploy both stacks: TARGET=aws|localstack ENV=dev CONTEXT="-c kafka=…".
+	$(CDK) deploy --all -c target=$(TARGET) -c env=$(ENV) $(CONTEXT)
+
+.PHONY: rollback
+rollback: build ## Put the functions back to the version before: TARGET=… ENV=….
+	$(BIN) rollback --target $(TARGET) --env $(ENV) --execute
 
 .PHONY: docs
 docs: ## Write the generated pages in docs/.

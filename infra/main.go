@@ -18,9 +18,11 @@ import (
 func main() {
 	app := awscdk.NewApp(&awscdk.AppProps{AnalyticsReporting: jsii.Bool(false)})
 	err := synth(app)
+	if err != nil { // before Close, which prints a line of its own
+		fmt.Fprintf(os.Stderr, "infra: %v\n", err)
+	}
 	jsii.Close()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "infra: %v\n", err)
 		os.Exit(1)
 	}
 }

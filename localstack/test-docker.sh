@@ -15,12 +15,11 @@ dir=${MILLRACE_DOCKER:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace/docker}
 mkdir -p "$dir/debs"
 certificates=/etc/ssl/certs/ca-certificates.crt # those that this machine trusts
 export DOCKER_HOST=unix://$dir/socket
-export PATH=$dir/root/usr/sbin:$dir/root/usr/bin:$PATH LD_LIBRARY_PATH=$dir/root/usr/lib/x86_64-linux-gnu:$dir/root/usr/lib/aarch64-linux-gnu
+export PATH=$dir/root/usr/sbin:$dir/root/usr/bin:$PATH
 
 engine() {
   if [ ! -e "$dir/root/usr/sbin/dockerd" ]; then
-    (cd "$dir/debs" && apt-get download docker.io containerd runc debootstrap iptables \
-      libip4tc2 libip6tc2 libxtables12 libnftnl11 libmnl0 libnfnetlink0 libnetfilter-conntrack3)
+    (cd "$dir/debs" && apt-get download docker.io containerd runc debootstrap)
     for deb in "$dir"/debs/*.deb; do dpkg-deb -x "$deb" "$dir/root"; done
   fi
   # Containers are in the network of this machine: no bridge, no rules of a firewall.

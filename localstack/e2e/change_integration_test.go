@@ -26,7 +26,7 @@ const changeRate = 400
 // change: a deployment without a change says so. Changed functions are deployed, and
 // rolled back, under load, and no event is lost.
 func (d *deployment) change(t *testing.T) {
-	out, err := d.Deploy(t.Context(), nil)
+	out, err := d.Deploy(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func (d *deployment) change(t *testing.T) {
 		before[s.Name] = d.version(t, s.Name)
 		changeFunction(t, filepath.Join(d.Top, "build", "functions", runtime.GOARCH, s.Name+".zip"))
 	}
-	if _, err := d.Deploy(t.Context(), nil); err != nil {
+	if _, err := d.Deploy(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for _, s := range spec.Stages {

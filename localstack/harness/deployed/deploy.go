@@ -1,7 +1,6 @@
 package deployed
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -11,12 +10,15 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness"
 	"github.com/millrace-pipeline/millrace/localstack/host"
@@ -50,13 +52,13 @@ func deploy(t testing.TB) (*Pipeline, error) {
 	begun := time.Now()
 	endpoint := harness.LocalStack(t)
 	p.AWS, p.Mongo, p.Kafka = harness.AWS(t), harness.SharedMongo(t), harness.SharedKafka(t)
-	p.phases = append(p.phases, Phase{"servers", time.Since(begun)})
+	p.phases = append(p.phases, phase{"servers", time.Since(begun)})
 	if p.MongoURI, err = withDatabase(p.Mongo.Addr, p.Env); err != nil {
 		return nil, err
 	}
-	p.context = map[string]string{
-		"target": spec.TargetLocalStack, "env": p.Env,
-		"kafka": spec.KafkaSelf, "kafkaBootstrapServers": p.Kafka.Addr, "kafkaTopic": p.Topic,
+	p.context = []string{
+		"-c", "target=" + spec.TargetLocalStack, "-c", "env=" + p.Env,
+		"-c", "kafka=" + spec.KafkaSelf, "-c", "kafkaBootstrapServers=" + p.Kafka.Addr, "-c", "kafkaTopic=" + p.Topic,
 	}
 	home, err := os.MkdirTemp("", "millrace-cdk-")
 	if err != nil {
@@ -64,19 +66,22 @@ func deploy(t testing.TB) (*Pipeline, error) {
 	}
 	harness.AtEnd(func(context.Context) error { return os.RemoveAll(home) })
 	p.cdk = host.CDK{App: top, Endpoint: endpoint, Home: home}
-	for _, phase := range []struct {
+	harness.AtEnd(p.cleanUp)
+	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
 	}{
 		{"cdk bootstrap", p.bootstrap},
 		{"build", func(context.Context) error { return <-built }},
 		{"topic", p.makeTopic},
-		{"cdk deploy", func(ctx context.Context) error { _, err := p.Deploy(ctx, nil); return err }},
+		{"cdk deploy", func(ctx context.Context) error { _, err := p.Deploy(ctx); return err }},
 		{"store", p.initStore},
 	} {
-		if err := p.timed(ctx, phase.name, phase.do); err != nil {
+		begun := time.Now()
+		if err := step.do(ctx); err != nil {
 			return nil, err
 		}
+		p.phases = append(p.phases, phase{step.name, time.Since(begun)})
 	}
 	return p, nil
 }
@@ -101,49 +106,43 @@ func (p *Pipeline) bootstrap(ctx context.Context) error {
 	return err
 }
 
-// Deploy runs `cdk deploy` of all stacks with this context besides that of the deployment,
-// and returns what it printed. A stack that it made is destroyed at the end where the
-// LocalStack goes on without this test binary.
-func (p *Pipeline) Deploy(ctx context.Context, extra map[string]string) (string, error) {
-	return p.CDK(ctx, append([]string{"deploy", "--all", "--require-approval", "never"}, p.contextArgs(extra)...)...)
+// Deploy runs `cdk deploy` of all stacks and returns what it printed.
+func (p *Pipeline) Deploy(ctx context.Context) (string, error) {
+	return p.CDK(ctx, append([]string{"deploy", "--all", "--require-approval", "never"}, p.context...)...)
 }
 
-// Destroy runs `cdk destroy` of these stacks, all without names, and returns what it
-// printed.
-func (p *Pipeline) Destroy(ctx context.Context, stacks ...string) (string, error) {
-	if len(stacks) == 0 {
-		stacks = []string{"--all"}
-	}
-	return p.CDK(ctx, append(append([]string{"destroy", "--force"}, stacks...), p.contextArgs(nil)...)...)
+// Destroy runs `cdk destroy` of all stacks and returns what it printed.
+func (p *Pipeline) Destroy(ctx context.Context) (string, error) {
+	return p.CDK(ctx, append([]string{"destroy", "--all", "--force"}, p.context...)...)
 }
 
-// CDK runs the CDK's command line and returns what it printed, which its error has too.
+// CDK runs the CDK's command line and returns what it printed; an error shows the end.
 func (p *Pipeline) CDK(ctx context.Context, args ...string) (string, error) {
-	var out bytes.Buffer
-	if err := p.cdk.Run(ctx, &out, args...); err != nil {
-		return out.String(), fmt.Errorf("%w\n%s", err, out.Bytes())
+	var out strings.Builder
+	err := p.cdk.Run(ctx, &out, args...)
+	if err != nil {
+		const shown = 30
+		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+		err = fmt.Errorf("%w\n%s", err, strings.Join(lines[max(0, len(lines)-shown):], "\n"))
 	}
-	return out.String(), nil
-}
-
-func (p *Pipeline) contextArgs(extra map[string]string) []string {
-	var args []string
-	for _, context := range []map[string]string{p.context, extra} {
-		for key, value := range context {
-			args = append(args, "-c", key+"="+value)
-		}
-	}
-	return args
+	return out.String(), err
 }
 
 func (p *Pipeline) makeTopic(ctx context.Context) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(p.Kafka.Addr))
-	if err != nil {
+	return p.admin(func(a *kadm.Client) error {
+		_, err := a.CreateTopic(ctx, partitions, -1, nil, p.Topic)
 		return err
+	})
+}
+
+func (p *Pipeline) admin(do func(*kadm.Client) error) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(p.Kafka.Addr))
+	if err == nil {
+		defer client.Close()
+		err = do(kadm.NewClient(client))
 	}
-	defer client.Close()
-	if _, err := kadm.NewClient(client).CreateTopic(ctx, partitions, -1, nil, p.Topic); err != nil {
-		return fmt.Errorf("create topic %s: %w", p.Topic, err)
+	if err != nil {
+		return fmt.Errorf("topic %s: %w", p.Topic, err)
 	}
 	return nil
 }
@@ -151,8 +150,10 @@ func (p *Pipeline) makeTopic(ctx context.Context) error {
 // initStore does what follows the first deployment: the connection string goes into its
 // secret, and the database gets its collections and indexes.
 func (p *Pipeline) initStore(ctx context.Context) error {
-	if err := p.PutMongoURI(ctx, p.MongoURI); err != nil {
-		return err
+	id := spec.SecretName(p.Env, spec.MongoSecret)
+	_, err := secretsmanager.NewFromConfig(p.AWS).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: &p.MongoURI})
+	if err != nil {
+		return fmt.Errorf("secret %s: %w", id, err)
 	}
 	registry, err := handlers.New(handlers.Settings{})
 	if err != nil {
@@ -161,14 +162,34 @@ func (p *Pipeline) initStore(ctx context.Context) error {
 	return mongostore.Init(ctx, mongostore.Options{URI: p.MongoURI, Aggregate: registry.Aggregates})
 }
 
-// PutMongoURI puts a connection string into the secret that the functions read.
-func (p *Pipeline) PutMongoURI(ctx context.Context, uri string) error {
-	id := spec.SecretName(p.Env, spec.MongoSecret)
-	_, err := secretsmanager.NewFromConfig(p.AWS).PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: &uri})
-	if err != nil {
-		return fmt.Errorf("secret %s: %w", id, err)
+// cleanUp takes away what would stay: a server that the environment names goes on.
+func (p *Pipeline) cleanUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, deployTimeout)
+	defer cancel()
+	var errs []error
+	if os.Getenv(harness.LocalStackEnv) != "" {
+		_, err := p.Destroy(ctx)
+		errs = append(errs, err)
 	}
-	return nil
+	if os.Getenv(harness.KafkaEnv) != "" {
+		errs = append(errs, p.admin(func(a *kadm.Client) error {
+			_, err := a.DeleteTopic(ctx, p.Topic)
+			return err
+		}))
+	}
+	if os.Getenv(harness.MongoEnv) != "" {
+		errs = append(errs, p.dropDatabase(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *Pipeline) dropDatabase(ctx context.Context) error {
+	client, err := mongo.Connect(options.Client().ApplyURI(p.MongoURI))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = client.Disconnect(ctx) }()
+	return client.Database(p.Env).Drop(ctx)
 }
 
 func withDatabase(uri, database string) (string, error) {

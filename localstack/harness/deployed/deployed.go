@@ -1,7 +1,6 @@
 package deployed
 
 import (
-	"context"
 	"errors"
 	"os/exec"
 	"sync"
@@ -26,14 +25,14 @@ type Pipeline struct {
 	Top      string // folder of the checkout
 
 	cdk     host.CDK
-	context map[string]string // of the CDK app
-	phases  []Phase
+	context []string // of the CDK app, as arguments
+	phases  []phase
 }
 
-// Phase of making the deployment, and how long it took.
-type Phase struct {
-	Name string
-	Took time.Duration
+// phase of making the deployment, and how long it took.
+type phase struct {
+	name string
+	took time.Duration
 }
 
 // The one deployment of a test binary.
@@ -64,15 +63,7 @@ func Get(t testing.TB) *Pipeline {
 		t.Fatal(failed)
 	}
 	for _, p := range pipeline.phases {
-		t.Logf("%-16s %s", p.Name, p.Took.Round(100*time.Millisecond))
+		t.Logf("%-16s %s", p.name, p.took.Round(100*time.Millisecond))
 	}
 	return pipeline
-}
-
-// timed does one phase of the deployment.
-func (p *Pipeline) timed(ctx context.Context, name string, do func(ctx context.Context) error) error {
-	begun := time.Now()
-	err := do(ctx)
-	p.phases = append(p.phases, Phase{name, time.Since(begun)})
-	return err
 }

@@ -12,22 +12,32 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-// pointStep is the longest period that is asked for. CloudWatch keeps periods of five
-// minutes for 63 days, and takes any start that is a multiple of them (Amazon CloudWatch
-// API reference, GetMetricData: StartTime).
-const pointStep = 5 * time.Minute
+// stepOf is the period that a sum over a longer one is made of. CloudWatch keeps periods of
+// five minutes for 63 days and of an hour for 15 months, and takes starts that are
+// multiples of them (Amazon CloudWatch API reference, GetMetricData: StartTime).
+func stepOf(period time.Duration) time.Duration {
+	switch {
+	case period >= 10*24*time.Hour:
+		return 24 * time.Hour
+	case period >= 24*time.Hour:
+		return time.Hour
+	default:
+		return min(period, 5*time.Minute)
+	}
+}
 
 // Sums of a series of counts (spec.Sum or spec.Samples) in each of the n periods before
 // end, the oldest first; there says which have data. A period is a minute, or a multiple
-// of five; data of the last incomplete minute, or five, before end are left to the next
-// call.
+// of five. What came in the last incomplete minute, or five, is left to the next call; a
+// period of days, of which only one can be asked for, begins at a whole hour, one of ten
+// days or more at midnight UTC.
 func (m *Meter) Sums(ctx context.Context, s spec.Series, end time.Time, period time.Duration, n int) (sums []float64, there []bool, err error) {
-	step := min(period, pointStep)
-	if s.Stat != spec.Sum && s.Stat != spec.Samples || period%step != 0 || step%time.Minute != 0 {
-		return nil, nil, fmt.Errorf("%s over %v cannot be added up", s, period)
+	step := stepOf(period)
+	if s.Stat != spec.Sum && s.Stat != spec.Samples || period%step != 0 || step%time.Minute != 0 || n > 1 && step >= time.Hour {
+		return nil, nil, fmt.Errorf("%s in %d periods of %v cannot be added up", s, n, period)
 	}
-	end = end.Truncate(step)
-	start := end.Add(-time.Duration(n) * period)
+	end = end.Truncate(min(step, 5*time.Minute))
+	start := end.Add(-time.Duration(n) * period).Truncate(step)
 	in := &cloudwatch.GetMetricDataInput{StartTime: &start, EndTime: &end, MetricDataQueries: []types.MetricDataQuery{{
 		Id: aws.String("m"), MetricStat: &types.MetricStat{
 			Metric: &types.Metric{Namespace: &s.Namespace, MetricName: &s.Metric, Dimensions: dimensionsOf(s, m.Env)},
@@ -42,10 +52,9 @@ func (m *Meter) Sums(ctx context.Context, s spec.Series, end time.Time, period t
 		}
 		for _, r := range out.MetricDataResults {
 			for i, at := range r.Timestamps {
-				if k := int(at.Sub(start) / period); !at.Before(start) && k < n {
-					sums[k] += r.Values[i]
-					there[k] = true
-				}
+				k := min(int(at.Sub(start)/period), n-1)
+				sums[k] += r.Values[i]
+				there[k] = true
 			}
 		}
 		if in.NextToken = out.NextToken; in.NextToken == nil {

@@ -66,6 +66,15 @@ func TestSums(t *testing.T) {
 	if got := strings.Join(dims, " "); got != "Service=millrace Stage=persist Env=prod" || *q.Metric.Namespace != spec.Namespace {
 		t.Errorf("asked for %s", got)
 	}
+	a.pages = append(a.pages, page("", start, map[int]float64{-31 * 24 * 60: 1, 0: 2}))
+	sums, there, err = m.Sums(t.Context(), s, start.Add(2*time.Minute), spec.SLOWindow, 1)
+	q = a.asked[len(a.asked)-1].MetricDataQueries[0].MetricStat
+	if from := a.asked[len(a.asked)-1].StartTime; err != nil || sums[0] != 3 || !there[0] || *q.Period != 86400 || from.Hour() != 0 {
+		t.Errorf("%v: %v in steps of %d s from %v", err, sums, *q.Period, from)
+	}
+	if _, _, err := m.Sums(t.Context(), s, start, spec.SLOWindow, 2); err == nil {
+		t.Error("days were cut at a place of our own")
+	}
 	if _, _, err := m.Sums(t.Context(), spec.Series{Metric: spec.BatchSize, Stat: spec.P99}.In(spec.Persist), start, time.Hour, 1); err == nil {
 		t.Error("percentiles were added up")
 	}

@@ -10,7 +10,7 @@ from millrace_localstack.cloudwatch.queries import QueryError, for_alarm, plan
 from millrace_localstack.cloudwatch.stats import Samples
 from millrace_localstack.cloudwatch.timeseries import TimeSeries
 
-DATA = {"errors": [4.0, None, 6.0], "requests": [100.0, 50.0, 0.0]}
+DATA: dict[str, list[float | None]] = {"errors": [4.0, None, 6.0], "requests": [100.0, 50.0, 0.0]}
 
 
 def metric(id: str, name: str | None = None, stat: str = "Sum", period: int = 60, **more: Any) -> dict[str, Any]:

@@ -7,8 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
+
+_NO_COORDINATOR = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 @dataclass
@@ -42,12 +48,16 @@ class Topic:
         assert producer.flush(30) == 0
 
     def committed(self, group: str) -> dict[int, int]:
-        """The group's committed offsets, where it has any."""
+        """The group's committed offsets, where it has any; none while a new broker has no coordinator yet."""
         consumer = Consumer({**self._client, "group.id": group})
         try:
             partitions = list(consumer.list_topics(self.name, 30).topics[self.name].partitions)
             offsets = consumer.committed([TopicPartition(self.name, p) for p in partitions], 30)
             return {o.partition: o.offset for o in offsets if o.offset >= 0}
+        except KafkaException as error:
+            if error.args[0].code() in _NO_COORDINATOR:
+                return {}
+            raise
         finally:
             consumer.close()
 

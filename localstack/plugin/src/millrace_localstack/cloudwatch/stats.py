@@ -7,16 +7,17 @@ Millrace uses them.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _PERCENTILE = re.compile(r"[pP](\d{1,3}(?:\.\d{1,10})?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """Values that came together: `count` equal ones, or a statistic set of `count` values."""
+class Samples(NamedTuple):
+    """Values that came together: `weight` equal ones, or a statistic set of `weight` values.
 
-    count: float
+    A tuple, since a percentile makes one for each value of its period."""
+
+    weight: float
     total: float
     minimum: float
     maximum: float
@@ -48,7 +49,7 @@ def check(stat: str) -> None:
 
 def statistic(stat: str, samples: Sequence[Samples]) -> float | None:
     """The statistic of a period's samples; None means that there is no data point."""
-    samples = [s for s in samples if s.count > 0]
+    samples = [s for s in samples if s.weight > 0]
     if not samples:
         return None
     if simple := _SIMPLE.get(stat):
@@ -62,7 +63,7 @@ def statistic(stat: str, samples: Sequence[Samples]) -> float | None:
 
 def sample_count(samples: Sequence[Samples]) -> float:
     """How many values there are."""
-    return sum(s.count for s in samples)
+    return sum(s.weight for s in samples)
 
 
 def _percentile(samples: Sequence[Samples], rank: float) -> float | None:
@@ -84,7 +85,7 @@ def _nth(ordered: Sequence[Samples], n: int) -> float:
     """The n-th smallest value, counted from 0; the largest where n is beyond the end."""
     seen = 0.0
     for s in ordered:
-        seen += s.count
+        seen += s.weight
         if n < seen:
             return float(s.minimum)
     return float(ordered[-1].minimum)

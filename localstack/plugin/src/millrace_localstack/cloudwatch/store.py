@@ -50,10 +50,10 @@ class MetricStore:
                 d.storage_resolution,
             )
             for s in d.samples:
-                if s.count == 1 and s.minimum == s.maximum:
+                if s.weight == 1 and s.minimum == s.maximum:
                     single.append((*common, s.minimum))
                 else:
-                    sets.append((*common, s.count, s.total, s.minimum, s.maximum))
+                    sets.append((*common, s.weight, s.total, s.minimum, s.maximum))
         if not single and not sets:
             return
         db = self._database
@@ -69,25 +69,25 @@ class MetricStore:
 
     def read(self, metric: Metric, window: Window, *, distinct: bool) -> list[list[Samples]]:
         """The samples of each period. With `distinct` each value apart, as percentiles need
-        it; without, a period's samples are added up in the database."""
+        it; without, a period's samples are added up in the database, at most one for each
+        table."""
         where, arguments = self._where(metric, window)
-        groups = "1, 2, 3" if distinct else "1"
-        low, high = ("low", "high") if distinct else ("MIN(low)", "MAX(high)")
         db = self._database
-        query = f"""
-            SELECT (timestamp - ?) / ?, {low}, {high}, SUM(n), SUM(total) FROM (
-                SELECT timestamp, value AS low, value AS high, 1 AS n, value AS total
-                FROM {db.TABLE_SINGLE_METRICS} WHERE {where}
-                UNION ALL
-                SELECT timestamp, min, max, sample_count, sum
-                FROM {db.TABLE_AGGREGATED_METRICS} WHERE {where}
-            ) GROUP BY {groups}"""
+        # One query for each table: over a UNION of both, SQLite aggregates six times slower.
+        if distinct:
+            columns = {db.TABLE_SINGLE_METRICS: "1, value, value, value"}
+            columns[db.TABLE_AGGREGATED_METRICS] = "sample_count, sum, min, max"
+            group = ""
+        else:
+            columns = {db.TABLE_SINGLE_METRICS: "COUNT(*), SUM(value), MIN(value), MAX(value)"}
+            columns[db.TABLE_AGGREGATED_METRICS] = "SUM(sample_count), SUM(sum), MIN(min), MAX(max)"
+            group = "GROUP BY 1"
         periods: list[list[Samples]] = [[] for _ in range(window.count)]
         with self._connect() as connection:
-            for index, minimum, maximum, count, total in connection.execute(
-                query, (window.start, window.period, *arguments, *arguments)
-            ):
-                periods[int(index)].append(Samples(count, total, minimum, maximum))
+            for table, selected in columns.items():
+                query = f"SELECT (timestamp - ?) / ?, {selected} FROM {table} WHERE {where} {group}"
+                for index, *samples in connection.execute(query, (window.start, window.period, *arguments)):
+                    periods[index].append(Samples._make(samples))
         return periods
 
     def units(self, metric: Metric, window: Window) -> list[str]:

@@ -94,11 +94,7 @@ class GroupConsumer:
 
     def commit(self, offsets: Dict[Partition, int]) -> None:
         """Commits; each offset is that of the next record to read. Raises KafkaException."""
-        if offsets:
-            self._consumer.commit(
-                offsets=[TopicPartition(p.topic, p.number, offset) for p, offset in offsets.items()],
-                asynchronous=False,
-            )
+        _commit(self._consumer, [TopicPartition(p.topic, p.number, offset) for p, offset in offsets.items()])
 
     def close(self) -> None:
         """Leaves the group."""
@@ -134,9 +130,8 @@ class GroupConsumer:
         new = self._start_offsets(consumer, [p for p in committed if p.offset < 0])
         consumer.assign(known + new)
         consumer.resume(known + new)  # a partition that was paused when it went comes back paused
-        if new:
-            # So that the start is the same however often the consumer is replaced before it reads a record.
-            consumer.commit(offsets=new, asynchronous=False)
+        # So that the start is the same however often the consumer is replaced before it reads a record.
+        _commit(consumer, new)
         LOG.info(
             "event source mapping %s reads %s",
             self._mapping.uuid,
@@ -160,6 +155,14 @@ class GroupConsumer:
         lost = {Partition(p.topic, p.partition) for p in partitions}
         self._batch = [record for record in self._batch if record.partition not in lost]
         self._on_lost(lost)
+
+
+def _commit(consumer: Consumer, offsets: list[TopicPartition]) -> None:
+    if not offsets:
+        return
+    for partition in consumer.commit(offsets=offsets, asynchronous=False) or []:
+        if partition.error:  # a commit can fail for some partitions only
+            raise KafkaException(partition.error)
 
 
 def _position(message: Message) -> tuple[Partition, int]:
