@@ -4,14 +4,14 @@
 # localstack/localstack:4.14.0 out of Debian 13 and PyPI, and runs the part of the suite
 # that ARGS select (go test -run) with LocalStack in a container, built by our Dockerfile.
 # An image that is there is used as it is. Needs root, Linux, apt-get and debootstrap's
-# mirrors; stops the engine that it started. All is kept in $MILLRACE_DOCKER
-# (default: docker in the cache), some 2 GB.
+# mirrors; stops the engine that it started. All is kept in docker in the cache (see
+# $MILLRACE_CACHE), some 2 GB.
 #
 # usage: localstack/test-docker.sh [TESTS]
 set -euo pipefail
 cd "$(dirname "$0")"
 tests=${1:-TestIntegrationDeployed/(each|destroy)}
-dir=${MILLRACE_DOCKER:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace/docker}
+dir=${MILLRACE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/millrace}/docker
 mkdir -p "$dir/debs"
 certificates=/etc/ssl/certs/ca-certificates.crt # those that this machine trusts
 export DOCKER_HOST=unix://$dir/socket
@@ -52,7 +52,8 @@ base() {
 
 engine
 base
-# Ryuk's image is in no registry here, and containers are ended by the tests themselves.
-TESTCONTAINERS_RYUK_DISABLED=true MILLRACE_REQUIRE=localstack,mongo,kafka \
+# Ryuk's image is not to be had either; the tests end their containers themselves. Kafka
+# and MongoDB, whose images are not to be had, run as processes.
+TESTCONTAINERS_RYUK_DISABLED=true MILLRACE_REQUIRE=localstack@docker,mongo,kafka \
   go test -tags integration -count=1 -v -timeout 20m -run "$tests" ./e2e
 docker ps -a --format '{{.Image}} {{.Status}}'

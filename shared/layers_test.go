@@ -36,6 +36,8 @@ var layers = []layer{
 	{"shared/schema", append([]string{"events-samples"}, core...), []string{"github.com/santhosh-tekuri/jsonschema"}, "one library, wrapped once"},
 	{"shared/alarm", core, []string{"-"}, "alarms are evaluated over any source of data"},
 	{"shared/monitor", core, []string{"-"}, "what is watched is an interface"},
+	{"shared/oncall", core, []string{"-"}, "who is paged knows no technology"},
+	{"shared/alarm", core, []string{"-"}, "alarms are judged without a technology"},
 	{"shared/ops", append([]string{"shared/redrive", "shared/schema"}, core...), []string{"golang.org/x"}, "operations know interfaces, not targets"},
 	{"shared/adapter/", append([]string{"shared/adapter/SELF"}, core...), nil, "an adapter knows the core and its own SDK, never another adapter"},
 	{"functions", []string{"functions/internal", "shared", "events-samples"}, nil, "functions wire adapters, and know their own helpers only"},

@@ -115,7 +115,9 @@ func dockerLocalStack(ctx context.Context) (*Server, error) {
 		testcontainers.WithDockerfile(testcontainers.FromDockerfile{
 			Context: filepath.Join(top, "localstack"), Repo: localStackImage, Tag: host.LocalStackVersion, KeepImage: true,
 		}),
-		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) { c.NetworkMode = network.NetworkHost }))
+		testcontainers.WithHostConfigModifier(func(c *container.HostConfig) { c.NetworkMode = network.NetworkHost }),
+		// An engine without a bridge would be given a network, and the container with it.
+		testcontainers.WithEndpointSettingsModifier(func(all map[string]*network.EndpointSettings) { clear(all) }))
 	return served(ctx, localStackImage, c, err, "http://"+addr, "http://"+addr, host.LocalStackReady)
 }
 

@@ -21,6 +21,14 @@ const (
 	RequireEnv    = "MILLRACE_REQUIRE" // services whose absence fails the tests: mongo,kafka,localstack
 )
 
+// inDocker after a service's name in MILLRACE_REQUIRE wants a container, no process of
+// this machine: a test of the Docker path must not pass by the other one.
+const inDocker = "@docker"
+
+func required(service string) bool {
+	return slices.Contains(strings.Split(os.Getenv(RequireEnv), ","), service)
+}
+
 // startTimeout bounds a download and a start together.
 const startTimeout = 5 * time.Minute
 
@@ -176,7 +184,7 @@ func missing(t testing.TB, k kind, err error) {
 // reason, or failed where MILLRACE_REQUIRE lists the service.
 func Missing(t testing.TB, service string, why error) {
 	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv(RequireEnv), ","), service) {
+	if required(service) || required(service+inDocker) {
 		t.Fatalf("no %s: %v", service, why)
 	}
 	line, _, _ := strings.Cut(why.Error(), "\n")

@@ -58,6 +58,9 @@ func start(ctx context.Context, k kind) (*Server, error) {
 		}
 		noDocker = err
 	}
+	if required(k.name + inDocker) {
+		return nil, fmt.Errorf("%s asks for a container: %w", RequireEnv, noDocker)
+	}
 	s, err := k.host(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("%w; nor is there a container: %w", err, noDocker)

@@ -108,7 +108,7 @@ func createQueues(ctx context.Context, b queues.Broker) error {
 	dead := queues.Config{Retention: spec.DLQRetention}
 	configs := map[string]queues.Config{
 		spec.Quarantine: dead, spec.Redrive + "-dlq": dead,
-		spec.Redrive: {DLQ: spec.Redrive + "-dlq", MaxReceives: redriveReceives, Visibility: 6 * redriveTimeout},
+		spec.Redrive: {DLQ: spec.Redrive + "-dlq", MaxReceives: redriveReceives, Visibility: 6 * spec.RedriveTimeout},
 	}
 	for _, s := range spec.Stages {
 		configs[s.DLQ()] = dead

@@ -51,11 +51,7 @@ func DefaultPollers(mongo string) int {
 // for ten events as for a hundred, and small ones took a third of its CPU at 30,000 events/s.
 const mongoWindow = 60 * time.Millisecond
 
-const (
-	redriveTimeout = 5 * time.Minute // of the function dlq-redrive
-	redriveEvery   = 5 * time.Minute // its schedule
-	stopWithin     = 40 * time.Second
-)
+const stopWithin = 40 * time.Second
 
 // Options of Start.
 type Options struct {
@@ -168,7 +164,7 @@ func (p *Pipeline) start(ctx context.Context) error {
 			}
 		}
 	}
-	if err := p.poll(run, spec.Redrive, p.redrive, 1, redriveTimeout); err != nil {
+	if err := p.poll(run, spec.Redrive, p.redrive, 1, spec.RedriveTimeout); err != nil {
 		return err
 	}
 	ingestStage, _ := spec.StageByName(spec.Ingest)
@@ -235,14 +231,14 @@ func (p *Pipeline) observe(r pipeline.Report) {
 
 // schedule invokes dlq-redrive as EventBridge does.
 func (p *Pipeline) schedule(ctx context.Context) {
-	tick := time.NewTicker(redriveEvery)
+	tick := time.NewTicker(spec.RedriveEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			call, cancel := context.WithTimeout(context.WithoutCancel(ctx), redriveTimeout)
+			call, cancel := context.WithTimeout(context.WithoutCancel(ctx), spec.RedriveTimeout)
 			payload := fmt.Appendf(nil, `{"detail-type":"Scheduled Event","source":"aws.events","id":"embedded","time":%q,"resources":[]}`,
 				now.UTC().Format(time.RFC3339))
 			if _, err := p.redrive(call, payload); err != nil {

@@ -227,7 +227,7 @@ func (s *State) Reconcile(alarms map[string]Alarm, now time.Time) {
 		switch a, ok := alarms[p.Alarm]; {
 		case !ok:
 			s.ok(p.Alarm, now, "the alarm does not exist any more")
-		case a.State == OK && a.Since.After(p.Opened):
+		case a.State == OK: // ok ignores one of before the page
 			s.ok(p.Alarm, a.Since, a.Reason)
 		}
 	}

@@ -78,12 +78,11 @@ func (s *Stage) statements(p *Pipeline) []awsiam.PolicyStatement {
 	if secrets := s.secrets(p); len(secrets) > 0 {
 		may = append(may, mayReadSecrets(secrets...))
 	}
-	given := p.o.Deployment.SecretKeyARN
 	if s.Spec.Name == spec.Ingest {
 		may = append(may, p.kafkaStatements()...)
 	}
-	if usesGiven := spec.UsesStore(s.Spec.Name) && p.o.Deployment.MongoSecretARN != "" || s.Spec.Name == spec.Ingest && len(p.kafkaSecrets()) > 0; usesGiven && given != "" {
-		may = append(may, mayDecrypt(&given))
+	if key := p.o.Deployment.SecretKeyARN; key != "" && s.usesGivenSecrets(p) {
+		may = append(may, mayDecrypt(&key))
 	}
 	return may
 }
@@ -101,4 +100,10 @@ func (s *Stage) secrets(p *Pipeline) []*string {
 		all = append(all, p.kafkaSecrets()...)
 	}
 	return all
+}
+
+// usesGivenSecrets says whether one of the secrets is not of the stack Data.
+func (s *Stage) usesGivenSecrets(p *Pipeline) bool {
+	return spec.UsesStore(s.Spec.Name) && p.o.Deployment.MongoSecretARN != "" ||
+		s.Spec.Name == spec.Ingest && len(p.kafkaSecrets()) > 0
 }

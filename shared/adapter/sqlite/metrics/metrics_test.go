@@ -187,3 +187,30 @@ func TestQueriesUseTheKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAddRefusesWhatNobodyCouldRead(t *testing.T) {
+	f := newFixture(t)
+	for _, c := range []struct{ metric, of string }{
+		{"Heartbeats", spec.Persist}, {spec.Heartbeat, spec.Process}, {"AWS/Lambda Throttles", spec.Persist},
+	} {
+		if err := f.Add(c.metric, c.of, 1); err == nil {
+			t.Errorf("%s of %s was recorded", c.metric, c.of)
+		}
+	}
+	for _, v := range []float64{1, 0} {
+		if err := f.Add(spec.Heartbeat, spec.Persist, v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Add("AWS/SQS ApproximateNumberOfMessagesVisible", "process-dlq", 12); err != nil {
+		t.Fatal(err)
+	}
+	f.flush(t)
+	r := f.reader(t)
+	if p := total(t, r, spec.Heartbeat, spec.Persist); p.Count != 2 || p.Min != 0 || p.Max != 1 {
+		t.Errorf("got %+v", p)
+	}
+	if p := total(t, r, "AWS/SQS ApproximateNumberOfMessagesVisible", "process-dlq"); p.Max != 12 {
+		t.Errorf("got %+v", p)
+	}
+}

@@ -26,7 +26,9 @@ def apply() -> None:
 
 
 def _change_of_ref(
-    resolve: Callable[[ChangeSetModel, ChangeSetEntity], ChangeType], model: ChangeSetModel, arguments: ChangeSetEntity
+    resolve: Callable[[ChangeSetModel, ChangeSetEntity], ChangeType],
+    model: ChangeSetModel,
+    arguments: ChangeSetEntity,
 ) -> ChangeType:
     change: ChangeType = resolve(model, arguments)
     if change != ChangeType.MODIFIED or arguments.change_type != ChangeType.UNCHANGED:
