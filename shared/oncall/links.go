@@ -25,14 +25,8 @@ func (p Place) name(alarm string) string { return strings.TrimPrefix(alarm, p.pr
 
 func (p Place) prefix() string { return spec.ResourceName(p.Env, "") }
 
-func (p Place) console() string {
-	return fmt.Sprintf("https://%s.console.aws.amazon.com/cloudwatch/home?region=%[1]s#", p.Region)
-}
-
 // dashboard is the address of the deployment's dashboard.
-func (p Place) dashboard() string {
-	return p.console() + "dashboards/dashboard/" + spec.ResourceName(p.Env, spec.Dashboard)
-}
+func (p Place) dashboard() string { return spec.DashboardURL(p.Env, p.Region) }
 
 // logsAround is how long before and after the alarm the log query looks.
 const logsAround = 30 * time.Minute
@@ -43,9 +37,9 @@ const logsAround = 30 * time.Minute
 func (p Place) logs(stage string, at time.Time) string {
 	const query = `fields @timestamp, level, msg, reasons, failures.0.error | filter level in ["ERROR", "WARN"] or @message like /Task timed out|Runtime exited/ | sort @timestamp desc | limit 100`
 	moment := func(t time.Time) string { return consoleText(t.UTC().Format("2006-01-02T15:04:05.000Z")) }
-	return p.console() + "logsV2:logs-insights$3FqueryDetail$3D~(end~'" + moment(at.Add(logsAround)) +
+	return spec.Console(p.Region) + "logsV2:logs-insights$3FqueryDetail$3D~(end~'" + moment(at.Add(logsAround)) +
 		"~start~'" + moment(at.Add(-logsAround)) + "~timeType~'ABSOLUTE~tz~'UTC~editorString~'" + consoleText(query) +
-		"~source~(~'" + consoleText("/aws/lambda/"+spec.ResourceName(p.Env, stage)) + "))"
+		"~source~(~'" + consoleText(spec.LogGroup(p.Env, stage)) + "))"
 }
 
 func consoleText(s string) string {

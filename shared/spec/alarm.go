@@ -50,8 +50,14 @@ func (c Condition) Limit(scope Scope) float64 {
 	return v
 }
 
-// Scope of the condition for a stage, where durations are divided by shorten (1: not).
+// Scope of the condition for a stage, where durations are divided by shorten (1: not). One
+// on a metric that comes on a schedule keeps its period: in a shorter one there is no value.
 func (c Condition) Scope(stage string, values Values, shorten float64) Scope {
+	for _, s := range Render(c.Value, Scope{Stage: stage}).Series {
+		if s.scheduled() {
+			shorten = 1
+		}
+	}
 	return Scope{Stage: stage, Period: ShortenPeriod(c.Period, shorten), Values: values}
 }
 
@@ -136,7 +142,7 @@ const (
 const MuteAfter = 10 * time.Minute
 
 // Alarms are all alarms, in the order in which a page of documentation shows them.
-var Alarms = slices.Concat(errorAlarms, burnAlarms, latencyAlarms, flowAlarms, kafkaAlarms, deadLetterAlarms, storeAlarms, functionAlarms, redriveAlarms)
+var Alarms = slices.Concat(errorAlarms, burnAlarms, latencyAlarms, flowAlarms, kafkaAlarms, deadLetterAlarms, storeAlarms, functionAlarms, redriveAlarms, onCallAlarms)
 
 // AlarmByName finds an alarm of Alarms.
 func AlarmByName(name string) (Alarm, bool) {

@@ -30,13 +30,22 @@ func PagerName(env, stage, severity string) string {
 // PageTopic of the SNS topic that a severity pages: "page-p1", for ResourceName.
 func PageTopic(severity string) string { return "page-" + strings.ToLower(severity) }
 
-// AlarmStages are the stages that alarms are for.
-var AlarmStages = functions
+// AlarmStages are the stages that alarms are for, on-call as one.
+var AlarmStages = append(slices.Clone(functions), OnCall)
 
 // Pager is what pages for one stage and severity.
 type Pager struct {
 	Stage, Severity string
 	Alarms          []Alarm
+}
+
+// Topic that the pager's alarm publishes to: AlarmsTopic, of which on-call makes the page,
+// and for on-call itself the topic of the page.
+func (p Pager) Topic() string {
+	if p.Stage == OnCall {
+		return PageTopic(p.Severity)
+	}
+	return AlarmsTopic
 }
 
 // Pagers of a deployment that has what have says: one for each stage and severity that has

@@ -51,6 +51,12 @@ type Deployment struct {
 	TerminationProtection bool
 	Removal               string // RemovalRetain or RemovalDestroy
 
+	// Where pages go besides the queue Pages: Endpoints.
+	PageCritical, PageHigh, PageMedium, PageLow []string
+	PageSecondary, PageEngineering              []string
+	PageChat                                    []string
+	AlarmShorten                                int // divides the periods of alarms
+
 	// Thresholds of alarms that differ from their defaults.
 	Thresholds Values
 	// Settings of the functions, and Variables: those that differ from a function's own

@@ -58,6 +58,8 @@ func (d *Deployment) contradictions(set map[string]string) []error {
 	wrong(d.ReservedConcurrency > 0 && d.MaxConcurrency > d.ReservedConcurrency, "maxConcurrency",
 		"%d is more than reservedConcurrency, %d: what is polled would be throttled", d.MaxConcurrency, d.ReservedConcurrency)
 	wrong(d.LocalStack() && d.Rollout != RolloutAtOnce, "rollout", "LocalStack has no CodeDeploy: only all-at-once")
+	wrong(!d.LocalStack() && d.AlarmShorten > 1, "alarmShorten", "only for LocalStack: on AWS an alarm with a shorter period would judge missing data")
+	d.endpointContradictions(wrong)
 	wrong(d.LocalStack() && d.VPC != VPCNone, "vpc", "LocalStack runs functions outside of any VPC")
 	return errs
 }

@@ -92,7 +92,7 @@ var DeploymentTable = []Row[Deployment]{
 		into:    func(d *Deployment) any { return &d.KafkaRecordAge }},
 
 	{Name: "VPC", Key: "vpc", Kind: Text, Default: VPCNone, Min: 1, Max: maxName, Pattern: vpcID,
-		Meaning: "VPC of the functions: `none`; `new`, one with private subnets and an endpoint for every AWS service that is used; or the id of one that is there.",
+		Meaning: "VPC of the functions: `none`; `new`, one with private subnets and an endpoint for every AWS service that is used; or the id of one that is there. The brokers of `kafka=msk` are watched (lag, reachability) only from their own.",
 		into:    func(d *Deployment) any { return &d.VPC }},
 	{Name: "NATGateways", Key: "natGateways", Kind: Integer, Default: "0", Min: 0, Max: 3,
 		Meaning: "NAT gateways of a new VPC: for a MongoDB that is reached over the internet.",
@@ -126,6 +126,17 @@ var DeploymentTable = []Row[Deployment]{
 	{Name: "Rollout", Key: "rollout", Kind: Choice, Default: RolloutCanary, OnLocalStack: RolloutAtOnce, Choices: []string{RolloutCanary, RolloutLinear, RolloutAtOnce},
 		Meaning: "How CodeDeploy moves traffic to a changed function: a tenth for 5 minutes and then all, a tenth more every minute, or all at once. An alarm rolls it back. On LocalStack the alias moves at once.",
 		into:    func(d *Deployment) any { return &d.Rollout }},
+
+	pages("PageCritical", "P1", func(d *Deployment) any { return &d.PageCritical }),
+	pages("PageHigh", "P2", func(d *Deployment) any { return &d.PageHigh }),
+	pages("PageMedium", "P3", func(d *Deployment) any { return &d.PageMedium }),
+	pages("PageLow", "P4", func(d *Deployment) any { return &d.PageLow }),
+	pages("PageSecondary", "any severity that nobody has acknowledged in time, to the secondary on-call", func(d *Deployment) any { return &d.PageSecondary }),
+	pages("PageEngineering", "any severity that the secondary has not acknowledged either, to engineering", func(d *Deployment) any { return &d.PageEngineering }),
+	pages("PageChat", "every severity, with their escalations", func(d *Deployment) any { return &d.PageChat }),
+	{Name: "AlarmShorten", Key: "alarmShorten", Kind: Integer, Default: "1", Min: 1, Max: 3600,
+		Meaning: "Divides the periods of alarms, down to 10 s, for tests on LocalStack: AWS's own metrics have one value a minute.",
+		into:    func(d *Deployment) any { return &d.AlarmShorten }},
 
 	{Name: "ObjectLockDays", Key: "objectLockDays", Kind: Integer, Default: "0", Min: 0, Max: 3650,
 		Meaning: "Days for which nobody can delete a backup (Object Lock, governance mode); 0 for none. A bucket keeps Object Lock for good.",

@@ -161,6 +161,9 @@ func TestDeploymentContradictions(t *testing.T) {
 		{map[string]any{"pollersMin": "1"}, []string{"pollersMin: 1 is too few: Lambda takes 2 to 200, or 0 for its standard mode"}},
 		{map[string]any{"pollersMin": "20", "pollersMax": "10", "maxConcurrency": "50"}, []string{
 			"maxConcurrency: Lambda does not take it together with pollersMin", "pollersMin: 20 is more than pollersMax, 10"}},
+		{map[string]any{"alarmShorten": "6", "pageCritical": "a@example.com,https://a.example.com,a@example.com", "pageChat": "b@example.com"}, []string{
+			"alarmShorten: only for LocalStack: on AWS an alarm with a shorter period would judge missing data",
+			"pageChat: \"b@example.com\" is no https:// address", "pageCritical: a@example.com is there twice"}},
 		{map[string]any{"reservedConcurrency": "50"}, []string{
 			"maxConcurrency: 100 is more than reservedConcurrency, 50: what is polled would be throttled"}},
 		{map[string]any{"target": "localstack", "rollout": "canary", "vpc": "new"}, []string{

@@ -7,5 +7,5 @@ func Functions() []string {
 	for _, s := range Stages {
 		names = append(names, s.Name)
 	}
-	return append(names, Redrive, OnCall)
+	return append(names, Redrive, OnCall, Monitor)
 }

@@ -26,7 +26,7 @@ const Dashboard = "operations"
 
 // Topics of the alarms and of the pages. Each severity has one besides (PageTopic).
 const (
-	AlarmsTopic      = "alarms" // composite alarms publish here, and nothing else does
+	AlarmsTopic      = "alarms" // composite alarms publish here, but for on-call's own (Pager.Topic)
 	SecondaryTopic   = "page-secondary"
 	EngineeringTopic = "page-engineering"
 )

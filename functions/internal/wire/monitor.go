@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/emf"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/lambdaio"
@@ -38,7 +39,11 @@ func Monitor(ctx context.Context) (lambdaio.Handler, error) {
 	}
 	log := logs.New(os.Stdout, settings.LogLevel, settings.Env)
 	m := &monitor.Monitor{Store: &watchedStore{uri: uri}, Emit: metrics.Measure, Now: time.Now}
-	if brokers := os.Getenv(spec.KafkaBrokersVar); brokers != "" {
+	brokers, err := bootstrapServers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if brokers != "" {
 		k, err := kafkaOf(ctx, brokers)
 		if err != nil {
 			return nil, err
@@ -114,6 +119,19 @@ type watchedKafka struct{ kafkaio.Watch }
 func (w *watchedKafka) Health(ctx context.Context) (monitor.KafkaHealth, error) {
 	h, err := w.Watch.Health(ctx)
 	return monitor.KafkaHealth(h), err
+}
+
+// bootstrapServers of Kafka, "" without one.
+func bootstrapServers(ctx context.Context) (string, error) {
+	cluster := os.Getenv(spec.KafkaClusterVar)
+	if cluster == "" {
+		return os.Getenv(spec.KafkaBrokersVar), nil
+	}
+	cfg, err := awsio.Load(ctx)
+	if err != nil {
+		return "", err
+	}
+	return awsio.BootstrapServers(ctx, cfg, cluster)
 }
 
 // kafkaOf reads where Kafka is from the environment. Its secrets are read once: they have

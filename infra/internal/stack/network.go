@@ -68,6 +68,7 @@ func newGroup(d *Data, o *Options, vpc awsec2.Vpc) awsec2.SecurityGroup {
 // Lambda Developer Guide, "Configuring network security for MSK").
 func endpoints() map[string]awsec2.InterfaceVpcEndpointAwsService {
 	return map[string]awsec2.InterfaceVpcEndpointAwsService{
+		"Kafka":          awsec2.InterfaceVpcEndpointAwsService_KAFKA(),
 		"KMS":            awsec2.InterfaceVpcEndpointAwsService_KMS(),
 		"Lambda":         awsec2.InterfaceVpcEndpointAwsService_LAMBDA(),
 		"SecretsManager": awsec2.InterfaceVpcEndpointAwsService_SECRETS_MANAGER(),

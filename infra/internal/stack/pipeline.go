@@ -15,7 +15,7 @@ type Pipeline struct {
 	Stack awscdk.Stack
 	// Stages by name, and the queues that belong to none.
 	Stages                  map[string]*Stage
-	Redrive                 function
+	Redrive, Monitor        function
 	Quarantine, KafkaFailed awssqs.Queue
 
 	o     *Options
@@ -47,6 +47,7 @@ func newPipeline(app awscdk.App, o Options, data *Data) *Pipeline {
 	}
 	p.addDoors(p.Stages[spec.Ingest])
 	p.Redrive = newRedrive(p)
+	p.Monitor = newMonitor(p)
 	return p
 }
 

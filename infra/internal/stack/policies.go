@@ -72,17 +72,28 @@ func mayJoinVPC() awsiam.PolicyStatement {
 // mayReadMSK reads one topic of an MSK cluster with IAM authentication (AWS Lambda
 // Developer Guide, "Configuring permissions for MSK event sources").
 func mayReadMSK(cluster *string, topic, group string) []awsiam.PolicyStatement {
-	name := awscdk.Fn_Select(jsii.Number(1), awscdk.Fn_Split(jsii.String(":cluster/"), cluster, nil))
-	prefix := awscdk.Fn_Select(jsii.Number(0), awscdk.Fn_Split(jsii.String(":cluster/"), cluster, nil))
-	arn := func(kind, last string) *string {
-		return jsii.String(*prefix + ":" + kind + "/" + *name + "/" + last)
-	}
 	return []awsiam.PolicyStatement{
 		allow("Cluster", []string{
 			"kafka:DescribeClusterV2", "kafka:GetBootstrapBrokers",
 			"kafka-cluster:Connect", "kafka-cluster:DescribeClusterDynamicConfiguration",
 		}, cluster),
-		allow("Topic", []string{"kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"}, arn("topic", topic)),
-		allow("Group", []string{"kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"}, arn("group", group)),
+		allow("Topic", []string{"kafka-cluster:DescribeTopic", "kafka-cluster:ReadData"}, partOfMSK(cluster, "topic", topic)),
+		allow("Group", []string{"kafka-cluster:AlterGroup", "kafka-cluster:DescribeGroup"}, partOfMSK(cluster, "group", group)),
 	}
+}
+
+// mayWatchMSK sees how far a group has come in a topic (Amazon MSK Developer Guide,
+// "Semantics of IAM authorization policy actions and resources").
+func mayWatchMSK(cluster *string, topic, group string) []awsiam.PolicyStatement {
+	return []awsiam.PolicyStatement{
+		allow("Cluster", []string{"kafka:GetBootstrapBrokers", "kafka-cluster:Connect", "kafka-cluster:DescribeCluster"}, cluster),
+		allow("Topic", []string{"kafka-cluster:DescribeTopic"}, partOfMSK(cluster, "topic", topic)),
+		allow("Group", []string{"kafka-cluster:DescribeGroup"}, partOfMSK(cluster, "group", group)),
+	}
+}
+
+// partOfMSK is the ARN of a topic or a group of a cluster.
+func partOfMSK(cluster *string, kind, last string) *string {
+	halves := awscdk.Fn_Split(jsii.String(":cluster/"), cluster, nil)
+	return jsii.String(*awscdk.Fn_Select(jsii.Number(0), halves) + ":" + kind + "/" + *awscdk.Fn_Select(jsii.Number(1), halves) + "/" + last)
 }

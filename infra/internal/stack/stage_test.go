@@ -124,6 +124,9 @@ func TestEnvironment(t *testing.T) {
 			vars, _ := at(s.function(t, function), "Environment", "Variables").(map[string]any)
 			want := spec.FunctionVars(function)
 			want = append(want, slices.Collect(maps.Keys(s.deployment.Variables))...)
+			if function == spec.Monitor {
+				want = append(want, slices.Collect(maps.Keys(s.deployment.MonitorKafkaVars()))...)
+			}
 			slices.Sort(want)
 			if got := slices.Sorted(maps.Keys(vars)); !slices.Equal(got, want) {
 				t.Errorf("%s: %s has %v, want %v", name, function, got, want)
