@@ -41,6 +41,14 @@ integration: functions ## Tests against real servers and the deployed stacks (al
 	MILLRACE_REQUIRE=mongo,kafka,localstack,node $(GO) test -tags integration -count=1 -p 1 -timeout 30m \
 		./localstack/... ./functions/... ./shared/adapter/... ./scripts/millrace/...
 
+.PHONY: lint-templates
+lint-templates: ## Lint the CloudFormation templates with cfn-lint and checkov (from PyPI).
+	./scripts/lint-templates.sh
+
+.PHONY: test-docker
+test-docker: ## The smoke part of the integration tests with LocalStack in a container, on a Docker engine of its own.
+	./localstack/test-docker.sh
+
 .PHONY: fuzz
 fuzz: ## Fuzz every target for 30 s each.
 	./scripts/fuzz.sh 30s

@@ -112,14 +112,14 @@ func (d *deployment) snsRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.rollBack(t, spec.Ingest, aws.ToString(out.Version))
+	d.setVersion(t, spec.Ingest, aws.ToString(out.Version))
 	d.await(t, "SNS refuses entries", time.Minute, func(context.Context) error {
 		if n := sns.refused.Load(); n < 20 {
 			return fmt.Errorf("%d of %d refused", n, sns.entries.Load())
 		}
 		return nil
 	})
-	d.rollBack(t, spec.Ingest, before)
+	d.setVersion(t, spec.Ingest, before)
 	set(config.Environment.Variables)
 	d.await(t, "ingest as before", time.Minute, func(context.Context) error {
 		for _, p := range d.Processes(spec.Ingest) {
@@ -191,4 +191,15 @@ func (d *deployment) works(ctx context.Context, function string) error {
 		err = fmt.Errorf("no message is in flight")
 	}
 	return err
+}
+
+// setVersion moves the alias of a function to a version.
+func (d *deployment) setVersion(t *testing.T, function, version string) {
+	t.Helper()
+	_, err := lambda.NewFromConfig(d.AWS).UpdateAlias(t.Context(), &lambda.UpdateAliasInput{
+		FunctionName: aws.String(spec.ResourceName(d.Env, function)), Name: aws.String(spec.Alias), FunctionVersion: &version,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }

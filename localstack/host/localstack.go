@@ -81,11 +81,11 @@ func LocalStackEnv(endpoint string) []string {
 func (l *LocalStack) command(ctx context.Context) (*exec.Cmd, error) {
 	sources := l.plugin
 	if sources == nil {
-		top, err := Checkout()
+		dir, err := pluginDir()
 		if err != nil {
-			return nil, fmt.Errorf("no LocalStack: %w", err)
+			return nil, err
 		}
-		sources = os.DirFS(filepath.Join(top, "localstack", "plugin"))
+		sources = os.DirFS(dir)
 	}
 	venv, err := localStackVenv(ctx, sources)
 	if err != nil {
