@@ -82,9 +82,13 @@ localstack-up: ## Start LocalStack, Kafka and MongoDB for development, and print
 localstack-down: ## Stop what localstack-up has started.
 	@$(GO) run ./localstack/cmd/hosts down
 
+.PHONY: bootstrap
+bootstrap: functions ## Prepare an account and region for the CDK, once.
+	$(CDK) bootstrap -c target=$(TARGET) $(CONTEXT)
+
 .PHONY: deploy
-deploy: functions ## Deploy both stacks: TARGET=aws|localstack ENV=dev CONTEXT="-c kafka=…".
-	$(CDK) deploy --all -c target=$(TARGET) -c env=$(ENV) $(CONTEXT)
+deploy: build functions ## Deploy both stacks: TARGET=aws|localstack ENV=dev CONTEXT="-c kafka=…".
+	$(CDK) deploy --all -c target=$(TARGET) -c env=$(ENV) $(CONTEXT) $(if $(filter localstack,$(TARGET)),--require-approval never)
 
 .PHONY: rollback
 rollback: build ## Put the functions back to the version before: TARGET=… ENV=….

@@ -17,7 +17,7 @@ func newStore(e env, g *globalOptions) *cobra.Command {
 		Short: "Prepare and check the event store",
 		Long: "Prepare and check the event store: MongoDB where --mongo or " + mongoEnv + " names one, " +
 			"else that of the deployed pipeline (--target), else the file in the data directory.",
-	}, newStoreInit(e, g), newStoreRebuild(e, g))
+	}, newStoreConnect(e, g), newStoreInit(e, g), newStoreRebuild(e, g))
 }
 
 func newStoreInit(e env, g *globalOptions) *cobra.Command {

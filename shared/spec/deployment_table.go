@@ -98,7 +98,7 @@ var DeploymentTable = []Row[Deployment]{
 		Meaning: "NAT gateways of a new VPC: for a MongoDB that is reached over the internet.",
 		into:    func(d *Deployment) any { return &d.NATGateways }},
 	{Name: "MongoSecretARN", Key: "mongoSecretArn", Kind: Text, Max: maxARN, Pattern: secretARN,
-		Meaning: "Secret with the connection string of MongoDB. Without one the stack Data makes an empty `millrace/<env>/mongodb-uri`, to be filled by `aws secretsmanager put-secret-value`.",
+		Meaning: "Secret with the connection string of MongoDB. Without one the stack Data makes an empty `millrace/<env>/mongodb-uri`, to be filled by `millrace store connect`.",
 		into:    func(d *Deployment) any { return &d.MongoSecretARN }},
 	{Name: "SecretKeyARN", Key: "secretKeyArn", Kind: Text, Max: maxARN, Pattern: keyARN,
 		Meaning: "KMS key of the secrets that are given by ARN, where it is not AWS's own.",
@@ -135,7 +135,7 @@ var DeploymentTable = []Row[Deployment]{
 	pages("PageEngineering", "any severity that the secondary has not acknowledged either, to engineering", func(d *Deployment) any { return &d.PageEngineering }),
 	pages("PageChat", "every severity, with their escalations", func(d *Deployment) any { return &d.PageChat }),
 	{Name: "AlarmShorten", Key: "alarmShorten", Kind: Integer, Default: "1", Min: 1, Max: 3600,
-		Meaning: "Divides the periods of alarms, down to 10 s, for tests on LocalStack: AWS's own metrics have one value a minute.",
+		Meaning: "Divides the periods of all alarms, down to 10 s, for tests on LocalStack that run the schedules as often: the monitor and AWS's own metrics have one value a minute.",
 		into:    func(d *Deployment) any { return &d.AlarmShorten }},
 
 	{Name: "ObjectLockDays", Key: "objectLockDays", Kind: Integer, Default: "0", Min: 0, Max: 3650,

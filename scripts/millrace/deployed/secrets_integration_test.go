@@ -9,8 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness"
+	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 // TestIntegrationNoSecretIsPrinted runs every command that reads a secret, well and with
@@ -51,5 +56,35 @@ func TestIntegrationNoSecretIsPrinted(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestIntegrationStoreConnect: a string that is valid replaces the deployment's, another
+// one does not, and neither is printed.
+func TestIntegrationStoreConnect(t *testing.T) {
+	cfg, mongo := harness.AWS(t), harness.Mongo(t)
+	bin := filepath.Join(build(t), "millrace")
+	s, err := deploy(t, cfg, mongo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated := s.uri + "&appName=rotated"
+	for _, c := range []struct {
+		uri, want string
+		code      int
+	}{
+		{strings.Replace(s.uri, "@127.0.0.1:", "@127.0.0.1:x", 1), s.uri, 2},
+		{rotated, rotated, 0},
+	} {
+		cmd := exec.CommandContext(t.Context(), bin, "store", "connect", "--target=localstack", "--env="+s.env)
+		cmd.Env = append(append(os.Environ(), s.environ()...), "MONGODB_URI="+c.uri)
+		out, _ := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != c.code || bytes.Contains(out, []byte(s.password)) {
+			t.Errorf("exit code %d, want %d: %s", cmd.ProcessState.ExitCode(), c.code, out)
+		}
+		secret := awsio.Secret{Client: secretsmanager.NewFromConfig(cfg), ID: spec.SecretName(s.env, spec.MongoSecret), Now: time.Now}
+		if got, err := secret.Text(t.Context()); err != nil || got != c.want {
+			t.Errorf("the secret is %q, %v", got, err)
+		}
 	}
 }

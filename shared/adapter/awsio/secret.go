@@ -73,11 +73,24 @@ func (s *Secret) read(ctx context.Context) (string, error) {
 	var none *types.ResourceNotFoundException
 	switch {
 	case errors.As(err, &none):
-		return "", fmt.Errorf("the secret %s does not exist or has no value yet: `aws secretsmanager put-secret-value --secret-id %[1]s --secret-string …` sets one", s.ID)
+		return "", fmt.Errorf("the secret %s does not exist or has no value yet: `millrace store connect` sets the one of the event store", s.ID)
 	case err != nil:
 		return "", fmt.Errorf("read the secret %s: %w", s.ID, readable(err))
 	case out.SecretString == nil || *out.SecretString == "":
 		return "", fmt.Errorf("the secret %s is empty or no text", s.ID)
 	}
 	return *out.SecretString, nil
+}
+
+// PutSecret gives a secret that exists a new text. No error holds it.
+func PutSecret(ctx context.Context, c *secretsmanager.Client, id, text string) error {
+	_, err := c.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: &id, SecretString: &text})
+	var none *types.ResourceNotFoundException
+	switch {
+	case errors.As(err, &none):
+		return fmt.Errorf("the secret %s does not exist: the deployment has been given another one (setting mongoSecretArn)", id)
+	case err != nil:
+		return fmt.Errorf("write the secret %s: %w", id, readable(err))
+	}
+	return nil
 }

@@ -63,7 +63,7 @@ func TestSecretErrors(t *testing.T) {
 		m    manager
 		want string
 	}{
-		"none":  {manager{err: &types.ResourceNotFoundException{Message: aws.String("no")}}, "put-secret-value"},
+		"none":  {manager{err: &types.ResourceNotFoundException{Message: aws.String("no")}}, "millrace store connect"},
 		"empty": {manager{}, "is empty"},
 		"other": {manager{err: errors.New("boom")}, "boom"},
 	} {

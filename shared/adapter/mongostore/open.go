@@ -145,8 +145,8 @@ func connect(ctx context.Context, o Options) (*Store, error) {
 const maxIdle = 4 * time.Minute
 
 func dial(o Options, pool *poolWatch) (*mongo.Client, error) {
-	if err := checkUserInfo(o.URI); err != nil {
-		return nil, fmt.Errorf("the MongoDB connection string is not valid: %w", err)
+	if err := CheckURI(o.URI); err != nil {
+		return nil, err
 	}
 	// What the store relies on comes after the URI, which must not change it.
 	c := options.Client().

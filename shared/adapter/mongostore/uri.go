@@ -2,9 +2,25 @@ package mongostore
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
+
+// CheckURI reports what is wrong with a connection string, without connecting. No part of
+// a password is in the error.
+func CheckURI(uri string) error {
+	err := checkUserInfo(uri)
+	if err == nil {
+		err = options.Client().ApplyURI(uri).Validate()
+	}
+	if err != nil {
+		return fmt.Errorf("the MongoDB connection string is not valid: %s", hideSecrets(err.Error(), uri))
+	}
+	return nil
+}
 
 // defaultDatabase is used where neither Options nor the URI names one.
 const defaultDatabase = "millrace"
