@@ -2,8 +2,11 @@ package schema
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
+	"slices"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -24,7 +27,7 @@ func compile(id string, doc any) (Validator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return library{s}, nil
+	return quick(library{s}), nil
 }
 
 // noLoader refuses references to other documents: a function must not fetch anything.
@@ -39,12 +42,41 @@ func (l library) Validate(data []byte) error {
 	if err != nil {
 		return errors.New("data is not JSON")
 	}
+	if !numbersFit(v) {
+		return errors.New("data: a number is out of range")
+	}
 	err = l.schema.Validate(v)
 	var invalid *jsonschema.ValidationError
 	if errors.As(err, &invalid) {
 		return describe(invalid)
 	}
 	return err
+}
+
+// numbersFit reports whether the library can compute with every number: it panics on those
+// whose exponent is beyond big.Rat's.
+func numbersFit(v any) bool {
+	switch v := v.(type) {
+	case json.Number:
+		if !strings.ContainsAny(string(v), "eE") {
+			return true
+		}
+		_, ok := new(big.Rat).SetString(string(v))
+		return ok
+	case []any:
+		for _, item := range v {
+			if !numbersFit(item) {
+				return false
+			}
+		}
+	case map[string]any:
+		for _, member := range v {
+			if !numbersFit(member) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // maxBreaches bounds what one error lists.
@@ -65,6 +97,7 @@ func describe(v *jsonschema.ValidationError) error {
 		}
 	}
 	walk(v)
+	slices.Sort(breaches) // the library finds them in any order
 	if n := len(breaches); n > maxBreaches {
 		breaches = append(breaches[:maxBreaches], fmt.Sprintf("and %d more", n-maxBreaches))
 	}
