@@ -6,8 +6,8 @@
 //  3. a process on this machine (package host, which downloads it once).
 //
 // With none of them the test is skipped with one line that says why. A service that
-// MILLRACE_REQUIRE lists (mongo,kafka,localstack) makes that a failure, so that CI cannot pass by
-// skipping.
+// MILLRACE_REQUIRE lists (mongo,kafka,localstack) makes that a failure, so that CI cannot
+// pass by skipping.
 //
 // A test binary shares one server of each kind; Main, called from TestMain, ends them:
 //

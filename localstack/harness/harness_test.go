@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -66,6 +67,20 @@ func TestGivenServiceThatIsDownFails(t *testing.T) {
 	}
 }
 
+// TestContainerIsRequired: where a container is asked for, a process does not do.
+func TestContainerIsRequired(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "tcp://192.0.2.1:1") // not on a local socket: no engine
+	k := kind{name: "kafka", host: func(context.Context) (*Server, error) { return &Server{Addr: "host"}, nil }}
+	t.Setenv(RequireEnv, "kafka")
+	if s, err := start(t.Context(), k); err != nil || s.Addr != "host" {
+		t.Errorf("a process would do: %v", err)
+	}
+	t.Setenv(RequireEnv, "mongo,kafka@docker")
+	if _, err := start(t.Context(), k); err == nil || !strings.Contains(err.Error(), "DOCKER_HOST") {
+		t.Errorf("without an engine: %v", err)
+	}
+}
+
 func TestNameIsLegalEverywhere(t *testing.T) {
 	t.Run("Ünïcode/with spaces and a very long name that goes on and on", func(t *testing.T) {
 		a, b := Name(t), Name(t)
@@ -88,11 +103,11 @@ func TestRunDirSweepsUpAfterKilledTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := runDir("mongo")
+	first, err := RunDir("mongo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := runDir("mongo"); err != nil {
+	if _, err := RunDir("mongo"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(stale); !os.IsNotExist(err) {

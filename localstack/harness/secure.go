@@ -21,7 +21,7 @@ func OwnSecureKafka(t testing.TB) SecureKafka {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
-	dir, err := runDir("kafka")
+	dir, err := RunDir("kafka")
 	if err != nil {
 		t.Fatal(err)
 	}

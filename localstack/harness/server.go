@@ -69,7 +69,7 @@ func start(ctx context.Context, k kind) (*Server, error) {
 }
 
 func hostMongo(ctx context.Context) (*Server, error) {
-	dir, err := runDir("mongo")
+	dir, err := RunDir("mongo")
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func hostMongo(ctx context.Context) (*Server, error) {
 }
 
 func hostKafka(ctx context.Context) (*Server, error) {
-	dir, err := runDir("kafka")
+	dir, err := RunDir("kafka")
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func hostKafka(ctx context.Context) (*Server, error) {
 }
 
 func hostLocalStack(ctx context.Context) (*Server, error) {
-	dir, err := runDir("localstack")
+	dir, err := RunDir("localstack")
 	if err != nil {
 		return nil, err
 	}
@@ -114,9 +114,9 @@ func startHost(ctx context.Context, h *host.Server, addr func() string) (*Server
 
 const runPrefix = "millrace-test-"
 
-// runDir makes a run directory that names this process, and removes those of test
-// processes that were killed before they could.
-func runDir(name string) (string, error) {
+// RunDir makes a temporary folder that names this process, and removes those of test
+// processes that were killed before they could. The caller removes it.
+func RunDir(name string) (string, error) {
 	stale, err := filepath.Glob(filepath.Join(os.TempDir(), runPrefix+"*"))
 	if err != nil {
 		return "", err

@@ -22,7 +22,6 @@ type benchOptions struct {
 	size       int
 	bad, again float64
 	pollers    int
-	schemas    bool
 	milestones []int
 	profile    string
 	kafka      string
@@ -38,10 +37,9 @@ func newBench(e env, g *globalOptions) *cobra.Command {
 		Long: "Run a pipeline of its own, in a directory that is deleted afterwards, send it events through its Kafka at a known rate, " +
 			"and report events/s, latency from Kafka to store, CPU and memory. The generator and the broker run in the same process, and are in the CPU figure. " +
 			"A profile, sampled while it runs, says which part and which step the CPU went to, and how much of it is in neither.\n\n" +
-			"Events are the real flights of 1 January 2013 with ids of their own (0.55 KB each, through a handler), or with --size invented orders (no handler).\n\n" +
+			"Events are the real flights of 1 January 2013 with ids of their own (0.55 KB each, checked against their schema, through a handler), or with --size invented orders (no schema, no handler).\n\n" +
 			"With --rate the load is open: events that wait get older, and the latency says so. Without it events are sent as fast as they are taken, " +
 			"and the latency is that of the backlog; --in-flight bounds that.\n\n" +
-			"Events are checked against their schemas only with --schemas; `millrace run` always does.\n\n" +
 			"With --json: {\"sent\", \"stored\", \"duplicates\", \"dropped\", \"dead\", \"seconds\", \"events_per_second\", \"cpu_us_per_event\", \"servers_cpu_us_per_event\", " +
 			"\"p50_ms\", \"p99_ms\", \"p999_ms\", \"peak_memory_bytes\", \"cores\", \"pollers\", \"cpu_parts_us_per_event\", \"cpu_steps_us_per_event\", \"cpu_unattributed\" (0 to 1), \"schema_us_per_event\", " +
 			"\"milestones\": [{\"events\", \"window\", \"events_per_second\", \"cpu_us_per_event\", \"servers_cpu_us_per_event\", \"peak_memory_bytes\", \"disk_bytes\"}]}.",
@@ -60,7 +58,6 @@ func newBench(e env, g *globalOptions) *cobra.Command {
 	c.Flags().Float64Var(&o.bad, "bad", 0, "`part` of the events that is malformed, 0 to 1")
 	c.Flags().Float64Var(&o.again, "again", 0, "`part` of the events that was sent before, 0 to 1")
 	pollersFlag(c, &o.pollers)
-	c.Flags().BoolVar(&o.schemas, "schemas", false, "check events against the schemas of their types")
 	c.Flags().IntSliceVar(&o.milestones, "milestones", nil, "report the last million events before each of these `numbers` too, and the memory and disk used by then")
 	c.Flags().StringVar(&o.kafka, "kafka", "", "send through these Kafka `brokers` (host:port, separated by commas), in a topic that is deleted afterwards")
 	o.cluster.security(c)
@@ -144,12 +141,8 @@ func (o *benchOptions) pipeline(e env, g *globalOptions, dir string) (p embedded
 	if p.Handlers, err = function.Handlers(p.Settings); err != nil {
 		return p, err
 	}
-	if o.schemas {
-		schemas, err := function.Schemas(p.Settings)
-		if err != nil {
-			return p, err
-		}
-		p.Schema = schemas
+	if p.Schema, err = function.Schemas(p.Settings); err != nil {
+		return p, err
 	}
 	p.Log = runLog(e, p.Settings)
 	if o.kafka != "" {

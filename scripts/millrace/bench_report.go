@@ -94,7 +94,7 @@ func writeBench(e env, g *globalOptions, r *bench.Result, pollers int) error {
 	if schema := r.Steps.Of(bench.StepSchema); schema > 0 {
 		fmt.Fprintf(&b, "schema check: %.1f µs CPU an event\n", micros(r.PerEvent(schema)))
 	} else {
-		b.WriteString("schema check: not measured (--schemas)\n")
+		b.WriteString("schema check: these events have no schema\n")
 	}
 	for _, m := range r.Milestones {
 		fmt.Fprintf(&b, "at %s: the last %s at %s events/s and %.1f µs CPU an event, %s of memory and %s of disk so far\n",

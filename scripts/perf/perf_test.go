@@ -48,7 +48,7 @@ func TestKeys(t *testing.T) {
 			seen[r.key]++
 		}
 	}
-	for _, key := range []string{keyFlights, keyOrders, keySchemas, keyReal} {
+	for _, key := range []string{keyFlights, keyOrders, keyReal} {
 		if seen[key] != 1 {
 			t.Errorf("%d rows %q", seen[key], key)
 		}
@@ -57,7 +57,7 @@ func TestKeys(t *testing.T) {
 
 func TestBounds(t *testing.T) {
 	all := sections(false)
-	for _, key := range []string{keyFlights, keyOrders, keySchemas} {
+	for _, key := range []string{keyFlights, keyOrders} {
 		find(all, key).got = result{CPU: 20, PerSecond: 50_000, Cores: 2, Steps: map[string]float64{"attributes": 5, "event store": 10, "packs": 1, "queues": 0.5}}
 	}
 	var b bytes.Buffer

@@ -50,14 +50,8 @@ func (c Condition) Limit(scope Scope) float64 {
 	return v
 }
 
-// Scope of the condition for a stage, where durations are divided by shorten (1: not). One
-// on a metric that comes on a schedule keeps its period: in a shorter one there is no value.
+// Scope of the condition for a stage, where durations are divided by shorten (1: not).
 func (c Condition) Scope(stage string, values Values, shorten float64) Scope {
-	for _, s := range Render(c.Value, Scope{Stage: stage}).Series {
-		if s.scheduled() {
-			shorten = 1
-		}
-	}
 	return Scope{Stage: stage, Period: ShortenPeriod(c.Period, shorten), Values: values}
 }
 

@@ -103,12 +103,6 @@ func (s Series) Dimensions(env, cluster string) []Dimension {
 	return []Dimension{{DimensionService, Service}, {DimensionStage, s.Stage}, {DimensionEnv, env}}
 }
 
-// scheduled says whether a schedule makes the values of the series, after In.
-func (s Series) scheduled() bool {
-	m, own := MetricByName(s.Metric)
-	return own && m.Monitored || s.Stage == Redrive || s.Stage == OnCall || s.Of == OfCluster
-}
-
 // ResourceName is the name of the queue, topic or function in this package, after In: the
 // argument of the function ResourceName. For an own metric it is the stage.
 func (s Series) ResourceName() string {

@@ -3,6 +3,7 @@ package spec
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 // Every topic of pages can be given endpoints, and chat gets all of them.
@@ -36,22 +37,24 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
-// What comes on a schedule has no value in a shorter period.
-func TestScheduledMetricsKeepTheirPeriod(t *testing.T) {
-	for name, keeps := range map[string]bool{
-		"store-unreachable": true, "kafka-unreachable": true, "consumer-lag-high": true, "stuck-events": true, "redrive-stopped": true,
-		"kafka-no-controller": true, "on-call-silent": true,
-		"error-rate-critical": false, "breaker-open": false, "stalled": false, "function-errors": false, "dlq-growing": false,
-	} {
-		a, ok := AlarmByName(name)
-		if !ok {
-			t.Errorf("there is no alarm %s", name)
-			continue
-		}
+// Every period follows the setting, those of metrics that a schedule makes too: whoever
+// shortens them runs the schedules as often.
+func TestAlarmShortenIsForEveryPeriod(t *testing.T) {
+	d := load(t, map[string]any{"target": "localstack", "alarmShorten": "3600"})
+	for _, a := range Alarms {
 		for _, c := range a.When {
-			if got := c.Scope(a.Stages[0], nil, 6).Period; (got == c.Period) != keeps {
-				t.Errorf("%s: a period of %v is %v when shortened six times", name, c.Period, got)
+			got, longest := c.Scope(a.Stages[0], nil, float64(d.AlarmShorten)).Period, 10*time.Second
+			if c.Period == 72*time.Hour {
+				longest = time.Minute
 			}
+			if got != longest {
+				t.Errorf("%s: a period of %v is %v, want %v", a.Name, c.Period, got, longest)
+			}
+		}
+	}
+	for _, wrong := range []string{"0", "3601", "10s", "1.5"} {
+		if _, err := LoadDeployment(map[string]any{"target": "localstack", "alarmShorten": wrong}); err == nil {
+			t.Errorf("%q was accepted", wrong)
 		}
 	}
 }

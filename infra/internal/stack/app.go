@@ -53,7 +53,7 @@ func (o *Options) check() error {
 
 // functions are the names of all functions.
 func functions() []string {
-	names := []string{spec.Redrive, spec.Monitor}
+	names := []string{spec.Redrive, spec.Monitor, spec.OnCall}
 	for _, s := range spec.Stages {
 		names = append(names, s.Name)
 	}

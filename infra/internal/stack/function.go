@@ -30,20 +30,25 @@ type functionProps struct {
 	reserved    int // concurrency; 0: none
 	environment map[string]*string
 	statements  []awsiam.PolicyStatement // besides those that every function needs
+	outside     bool                     // in no VPC
 }
 
 func newFunction(scope constructs.Construct, p *Pipeline, fp functionProps) function {
 	d := &p.o.Deployment
 	name := p.o.name(fp.name)
 	logs := awslogs.NewLogGroup(scope, jsii.String("Logs"), &awslogs.LogGroupProps{
-		LogGroupName:  jsii.String(logGroup(name)),
+		LogGroupName:  jsii.String(spec.LogGroup(d.Settings.Env, fp.name)),
 		EncryptionKey: p.key,
 		Retention:     retention(d.LogRetentionDays),
 		// One that stayed would be in the way of the next deployment, by its name.
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
 	fp.statements = append(fp.statements, mayLog(logs.LogGroupArn()), mayUseKey(p.key.KeyArn()))
-	if p.vpc != nil {
+	vpc := p.vpc
+	if fp.outside {
+		vpc = nil
+	}
+	if vpc != nil {
 		fp.statements = append(fp.statements, mayJoinVPC())
 	}
 	props := &awslambda.FunctionProps{
@@ -66,8 +71,8 @@ func newFunction(scope constructs.Construct, p *Pipeline, fp functionProps) func
 		RecursiveLoop:         awslambda.RecursiveLoop_ALLOW,
 		CurrentVersionOptions: &awslambda.VersionOptions{RemovalPolicy: awscdk.RemovalPolicy_RETAIN}, // to roll back to
 	}
-	if p.vpc != nil {
-		props.Vpc, props.VpcSubnets, props.SecurityGroups = p.vpc.VPC, p.vpc.subnets(), &[]awsec2.ISecurityGroup{p.vpc.Group}
+	if vpc != nil {
+		props.Vpc, props.VpcSubnets, props.SecurityGroups = vpc.VPC, vpc.subnets(), &[]awsec2.ISecurityGroup{vpc.Group}
 	}
 	if fp.reserved > 0 {
 		props.ReservedConcurrentExecutions = jsii.Number(fp.reserved)
@@ -109,6 +114,3 @@ func architecture(goarch string) awslambda.Architecture {
 	}
 	return awslambda.Architecture_ARM_64()
 }
-
-// logGroup is where Lambda writes a function's logs by itself.
-func logGroup(function string) string { return "/aws/lambda/" + function }

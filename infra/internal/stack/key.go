@@ -28,6 +28,14 @@ func newKey(s awscdk.Stack, o *Options) awskms.Key {
 		Resources:  jsii.Strings("*"), // in a key's policy: this key
 		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": s.Account()}},
 	}), nil)
+	// Alarms publish to encrypted topics (Amazon SNS Developer Guide, the same section).
+	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
+		Sid:        jsii.String("AlarmsToTopics"),
+		Principals: service("cloudwatch.amazonaws.com"),
+		Actions:    jsii.Strings("kms:Decrypt", "kms:GenerateDataKey*"),
+		Resources:  jsii.Strings("*"),
+		Conditions: &map[string]any{"StringEquals": map[string]any{"aws:SourceAccount": s.Account()}},
+	}), nil)
 	// Amazon CloudWatch Logs User Guide, "Encrypt log data using AWS KMS".
 	key.AddToResourcePolicy(awsiam.NewPolicyStatement(&awsiam.PolicyStatementProps{
 		Sid:        jsii.String("Logs"),
@@ -35,7 +43,7 @@ func newKey(s awscdk.Stack, o *Options) awskms.Key {
 		Actions:    jsii.Strings("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:Describe*"),
 		Resources:  jsii.Strings("*"),
 		Conditions: &map[string]any{"ArnLike": map[string]any{
-			"kms:EncryptionContext:aws:logs:arn": []any{logGroupARN(s, logGroup(o.name("*"))), logGroupARN(s, kafkaLogGroup(o))},
+			"kms:EncryptionContext:aws:logs:arn": []any{logGroupARN(s, spec.LogGroup(o.Deployment.Settings.Env, "*")), logGroupARN(s, kafkaLogGroup(o))},
 		}},
 	}), nil)
 	return key

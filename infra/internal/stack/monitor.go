@@ -1,8 +1,6 @@
 package stack
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
@@ -31,17 +29,7 @@ func newMonitor(p *Pipeline) function {
 		name: spec.Monitor, description: "Millrace: measures what no invocation can, such as the consumer lag",
 		timeout: spec.MonitorTimeout, memory: spec.MonitorMemory, environment: vars, statements: may,
 	})
-	awsevents.NewRule(scope, jsii.String("Schedule"), &awsevents.RuleProps{
-		RuleName:    jsii.String(p.o.name(spec.Monitor)),
-		Description: jsii.String("Measures Kafka and the event store"),
-		Schedule:    awsevents.Schedule_Rate(seconds(spec.MonitorEvery)),
-		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(f.Alias, &awseventstargets.LambdaFunctionProps{
-			// A value that comes late says nothing of its minute.
-			RetryAttempts: jsii.Number(0), MaxEventAge: seconds(spec.MonitorEvery),
-		})},
-	})
-	if p.rolls != nil {
-		p.rolls.add(scope, p.o.name(spec.Monitor), f)
-	}
+	p.every(scope, spec.Monitor, "Measures Kafka and the event store", spec.MonitorEvery, f)
+	p.roll(scope, spec.Monitor, f)
 	return f
 }

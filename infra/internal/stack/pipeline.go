@@ -16,6 +16,8 @@ type Pipeline struct {
 	// Stages by name, and the queues that belong to none.
 	Stages                  map[string]*Stage
 	Redrive, Monitor        function
+	OnCall                  function
+	Pages                   awssqs.Queue // with a copy of every page
 	Quarantine, KafkaFailed awssqs.Queue
 
 	o     *Options
@@ -23,6 +25,8 @@ type Pipeline struct {
 	key   awskms.IKey
 	vpc   *network // of the functions; nil: none
 	rolls *rollout // nil: aliases move at once, by CloudFormation
+
+	alarms *alarms
 }
 
 func newPipeline(app awscdk.App, o Options, data *Data) *Pipeline {
@@ -37,6 +41,8 @@ func newPipeline(app awscdk.App, o Options, data *Data) *Pipeline {
 		p.rolls = newRollout(s, &o)
 	}
 
+	p.alarms = newAlarms(p)
+
 	q := p.queues(s)
 	p.Quarantine = q.dead("Quarantine", spec.Quarantine, "")
 	p.KafkaFailed = q.dead("KafkaFailed", spec.KafkaFailed, "")
@@ -48,7 +54,21 @@ func newPipeline(app awscdk.App, o Options, data *Data) *Pipeline {
 	p.addDoors(p.Stages[spec.Ingest])
 	p.Redrive = newRedrive(p)
 	p.Monitor = newMonitor(p)
+	p.addOperations()
 	return p
+}
+
+// addOperations makes what tells people how the pipeline does.
+func (p *Pipeline) addOperations() {
+	scope := constructs.NewConstruct(p.Stack, jsii.String("Pages"))
+	var t topics
+	t, p.Pages = newPages(p, scope)
+	p.OnCall = newOnCall(p, t, scope)
+	p.alarms.addDeploying()
+	p.addDeploymentRule(p.Monitor)
+	p.alarms.addPagers(&t)
+	p.addDashboard()
+	p.addLogQueries()
 }
 
 func (p *Pipeline) queues(scope constructs.Construct) queues {

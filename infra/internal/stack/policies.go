@@ -4,6 +4,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 // The statements that functions' roles are made of. Each is what one use needs: no grant
@@ -31,8 +33,8 @@ func maySend(sid string, queues ...*string) awsiam.PolicyStatement {
 	return allow(sid, []string{"sqs:SendMessage"}, queues...)
 }
 
-func mayPublish(topic *string) awsiam.PolicyStatement {
-	return allow("Publish", []string{"sns:Publish"}, topic)
+func mayPublish(topics ...*string) awsiam.PolicyStatement {
+	return allow("Publish", []string{"sns:Publish"}, topics...)
 }
 
 // mayClaim reads and writes claims. To list is what makes S3 say that a key is missing
@@ -42,6 +44,20 @@ func mayClaim(bucket *string) []awsiam.PolicyStatement {
 	list := allow("ListClaims", []string{"s3:ListBucket"}, bucket)
 	list.AddCondition(jsii.String("StringLike"), map[string]any{"s3:prefix": claimPrefix + "*"})
 	return []awsiam.PolicyStatement{allow("Claims", []string{"s3:GetObject", "s3:PutObject"}, &objects), list}
+}
+
+// mayKeepPages reads and writes the object with the open pages, which is missing at first.
+func mayKeepPages(bucket *string) []awsiam.PolicyStatement {
+	object := *bucket + "/" + spec.OpenPagesKey
+	list := allow("ListPages", []string{"s3:ListBucket"}, bucket)
+	list.AddCondition(jsii.String("StringEquals"), map[string]any{"s3:prefix": spec.OpenPagesKey})
+	return []awsiam.PolicyStatement{allow("OpenPages", []string{"s3:GetObject", "s3:PutObject"}, &object), list}
+}
+
+// mayDescribeAlarms: composite alarms are returned only to who may describe all (Amazon
+// CloudWatch API reference, DescribeAlarms).
+func mayDescribeAlarms() awsiam.PolicyStatement {
+	return allow("Alarms", []string{"cloudwatch:DescribeAlarms"}, jsii.String("*"))
 }
 
 func mayReadSecrets(secrets ...*string) awsiam.PolicyStatement {

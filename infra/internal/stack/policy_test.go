@@ -15,7 +15,9 @@ var wide = map[string]string{
 	"AWS::KMS::Key ": "in a key's policy `*` is the key itself, and kms:* for the account's root is what lets IAM policies count " +
 		"(AWS KMS Developer Guide, \"Default key policy\"); without a Sid it is that statement, or the CDK's for Secrets Manager, bound to it by kms:ViaService",
 	"AWS::KMS::Key TopicsToQueues": "`*` is the key itself",
+	"AWS::KMS::Key AlarmsToTopics": "`*` is the key itself",
 	"AWS::KMS::Key Logs":           "`*` is the key itself",
+	"AWS::IAM::Role Alarms":        "composite alarms are described only to who may describe all (Amazon CloudWatch API reference, DescribeAlarms)",
 	"AWS::IAM::Role Network":       "EC2's actions on network interfaces know no single resource (AWS Lambda Developer Guide, \"Giving Lambda functions access to resources in an Amazon VPC\")",
 }
 
@@ -121,6 +123,7 @@ func TestFunctionsMayDoWhatTheyNeed(t *testing.T) {
 			spec.Process: append([]string{"Publish", "Secrets"}, stage...),
 			spec.Persist: append([]string{"Secrets"}, stage...),
 			spec.Redrive: append([]string{"Consume", "Redrive"}, always...),
+			spec.OnCall:  append([]string{"Publish", "Alarms", "GiveUp", "OpenPages", "ListPages"}, always...),
 		},
 		"aws-self": {
 			spec.Ingest:  append([]string{"Publish", "ReportFailed", "Secrets", "SecretKey"}, stage...),

@@ -1,8 +1,6 @@
 package stack
 
 import (
-	"github.com/aws/aws-cdk-go/awscdk/v2/awsevents"
-	"github.com/aws/aws-cdk-go/awscdk/v2/awseventstargets"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
@@ -27,18 +25,8 @@ func newRedrive(p *Pipeline) function {
 		timeout: spec.RedriveTimeout, memory: spec.RedriveMemory, environment: vars,
 		statements: []awsiam.PolicyStatement{mayConsume(arns...), maySend("Redrive", arns...)},
 	})
-	awsevents.NewRule(scope, jsii.String("Schedule"), &awsevents.RuleProps{
-		RuleName:    jsii.String(p.o.name(spec.Redrive)),
-		Description: jsii.String("Redrives what failed for a reason that passes by itself"),
-		Schedule:    awsevents.Schedule_Rate(seconds(spec.RedriveEvery)),
-		Targets: &[]awsevents.IRuleTarget{awseventstargets.NewLambdaFunction(f.Alias, &awseventstargets.LambdaFunctionProps{
-			// The next tick does the same: one that could not be delivered is not kept.
-			RetryAttempts: jsii.Number(0), MaxEventAge: seconds(spec.RedriveEvery),
-		})},
-	})
-	if p.rolls != nil {
-		p.rolls.add(scope, p.o.name(spec.Redrive), f)
-	}
+	p.every(scope, spec.Redrive, "Redrives what failed for a reason that passes by itself", spec.RedriveEvery, f)
+	p.roll(scope, spec.Redrive, f)
 	return f
 }
 

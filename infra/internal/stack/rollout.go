@@ -15,6 +15,9 @@ import (
 // Events that fail do not count: they fail in answers, not invocations.
 const rolloutErrors = 3
 
+// rolloutApplication is CodeDeploy's application of all functions.
+const rolloutApplication = "functions"
+
 // rollout moves aliases to new versions by CodeDeploy.
 type rollout struct {
 	app    awscodedeploy.LambdaApplication
@@ -23,7 +26,7 @@ type rollout struct {
 
 func newRollout(s awscdk.Stack, o *Options) *rollout {
 	return &rollout{
-		app:    awscodedeploy.NewLambdaApplication(s, jsii.String("Rollout"), &awscodedeploy.LambdaApplicationProps{ApplicationName: jsii.String(o.name("functions"))}),
+		app:    awscodedeploy.NewLambdaApplication(s, jsii.String("Rollout"), &awscodedeploy.LambdaApplicationProps{ApplicationName: jsii.String(o.name(rolloutApplication))}),
 		config: deploymentConfig(o.Deployment.Rollout),
 	}
 }
@@ -38,8 +41,16 @@ func deploymentConfig(strategy string) awscodedeploy.ILambdaDeploymentConfig {
 	return awscodedeploy.LambdaDeploymentConfig_CANARY_10PERCENT_5MINUTES()
 }
 
-// add makes the deployment group of one function, with the alarm that rolls it back.
-func (r *rollout) add(scope constructs.Construct, name string, f function) {
+// roll makes CodeDeploy move the function's alias, where there is CodeDeploy.
+func (p *Pipeline) roll(scope constructs.Construct, name string, f function) {
+	if p.rolls != nil {
+		p.rolls.add(scope, p.o.name(name), f, p.alarms.rollback(name))
+	}
+}
+
+// add makes the deployment group of one function, with the alarms that roll it back: one
+// of its own, which is fast, and those of the stage.
+func (r *rollout) add(scope constructs.Construct, name string, f function, stage []awscloudwatch.CfnAlarm) {
 	errors := f.Alias.MetricErrors(&awscloudwatch.MetricOptions{
 		Period: awscdk.Duration_Minutes(jsii.Number(1)), Statistic: jsii.String("Sum"),
 	}).CreateAlarm(scope, jsii.String("RolloutErrors"), &awscloudwatch.CreateAlarmOptions{
@@ -50,12 +61,16 @@ func (r *rollout) add(scope constructs.Construct, name string, f function) {
 		ComparisonOperator: awscloudwatch.ComparisonOperator_GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
 		TreatMissingData:   awscloudwatch.TreatMissingData_NOT_BREACHING, // no invocation, no error
 	})
+	all := []interfacesawscloudwatch.IAlarmRef{errors}
+	for _, a := range stage {
+		all = append(all, a)
+	}
 	awscodedeploy.NewLambdaDeploymentGroup(scope, jsii.String("Rollout"), &awscodedeploy.LambdaDeploymentGroupProps{
 		Application:         r.app,
 		Alias:               f.Alias,
 		DeploymentGroupName: &name,
 		DeploymentConfig:    r.config,
-		Alarms:              &[]interfacesawscloudwatch.IAlarmRef{errors},
+		Alarms:              &all,
 		AutoRollback:        &awscodedeploy.AutoRollbackConfig{DeploymentInAlarm: jsii.Bool(true), FailedDeployment: jsii.Bool(true)},
 	})
 }

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,22 +118,6 @@ func TestFunctionURL(t *testing.T) {
 	}
 }
 
-func TestRedriveSchedule(t *testing.T) {
-	s := synth(t, variations["aws"])
-	_, rule := s.named(t, "AWS::Events::Rule", "Name", spec.Redrive)
-	target, _ := at(rule, "Targets", 0, "Arn", "Ref").(string)
-	if rule["ScheduleExpression"] != "rate(5 minutes)" || rule["State"] != "ENABLED" || s.pipeline.Resources[target].Type != "AWS::Lambda::Alias" {
-		t.Errorf("%s", text(rule))
-	}
-	allowed := false
-	for _, p := range s.pipeline.of("AWS::Lambda::Permission") {
-		allowed = allowed || p.Properties["Principal"] == "events.amazonaws.com" && at(p.Properties, "FunctionName", "Ref") == target
-	}
-	if !allowed {
-		t.Error("EventBridge may not invoke it")
-	}
-}
-
 func TestRollout(t *testing.T) {
 	for name, config := range map[string]string{
 		"aws": "CodeDeployDefault.LambdaCanary10Percent5Minutes", "aws-self": "CodeDeployDefault.LambdaAllAtOnce",
@@ -155,5 +140,34 @@ func TestRollout(t *testing.T) {
 	}
 	if n := len(synth(t, variations["localstack"]).pipeline.of("AWS::CodeDeploy::DeploymentGroup")); n != 0 {
 		t.Errorf("LocalStack has no CodeDeploy, and %d deployment groups are in the template", n)
+	}
+}
+
+// The alarms of a stage that a bad release sets off roll it back, but all at once looks at
+// none that may be in ALARM already: so a release that mends something can be deployed.
+func TestRollbackAlarms(t *testing.T) {
+	for _, name := range rollbackAlarms {
+		if a, ok := spec.AlarmByName(name); !ok || len(a.When) != 1 {
+			t.Errorf("%s: there %v, and it is to have one condition: CodeDeploy takes metric alarms", name, ok)
+		}
+	}
+	for variation, want := range map[string][]string{
+		"aws":      {"-error-rate-critical", "-error-rate-elevated", "-error-rate-high", "-function-duration", "-function-errors", "-rollout-errors"},
+		"aws-self": {"-rollout-errors"},
+	} {
+		s := synth(t, variations[variation])
+		for _, st := range spec.Stages {
+			_, group := s.named(t, "AWS::CodeDeploy::DeploymentGroup", "DeploymentGroupName", st.Name)
+			var got []string
+			for _, a := range list(at(group, "AlarmConfiguration", "Alarms")) {
+				id, _ := at(a, "Name", "Ref").(string)
+				name, _ := s.pipeline.Resources[id].Properties["AlarmName"].(string)
+				got = append(got, strings.TrimPrefix(name, spec.ResourceName("dev", st.Name)))
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %s is rolled back by %q, want %q", variation, st.Name, got, want)
+			}
+		}
 	}
 }

@@ -38,9 +38,7 @@ func newStage(p *Pipeline, st spec.Stage) *Stage {
 	})
 	s.Function, s.Alias = f.Lambda, f.Alias
 	addQueueSource(scope, s, &p.o.Deployment)
-	if p.rolls != nil {
-		p.rolls.add(scope, p.o.name(st.Name), f)
-	}
+	p.roll(scope, st.Name, f)
 	return s
 }
 

@@ -38,7 +38,7 @@ func TestQueues(t *testing.T) {
 			t.Errorf("%s: redrive allow policy %s", st.DLQ(), text(dead["RedriveAllowPolicy"]))
 		}
 	}
-	kept := []string{spec.Quarantine, spec.KafkaFailed}
+	kept := []string{spec.Quarantine, spec.KafkaFailed, spec.Stage{Name: spec.OnCall}.DLQ()}
 	for _, st := range spec.Stages {
 		kept = append(kept, st.DLQ())
 		if st.Name != spec.Ingest {
@@ -50,17 +50,24 @@ func TestQueues(t *testing.T) {
 			t.Errorf("%s keeps messages for %v s", name, q["MessageRetentionPeriod"])
 		}
 	}
-	if n := len(s.pipeline.of("AWS::SQS::Queue")); n != len(kept)+len(spec.Stages) {
+	others := len(spec.Stages) + 1 // the queue of the pages
+	if n := len(s.pipeline.of("AWS::SQS::Queue")); n != len(kept)+others {
 		t.Errorf("%d queues", n)
 	}
 }
 
 func TestTopics(t *testing.T) {
 	s := synth(t, variations["aws"])
-	if n := len(s.pipeline.of("AWS::SNS::Topic")); n != len(spec.Stages)-1 {
+	pages := len(spec.PageTopics()) + 1 // the topic of the alarms
+	if n := len(s.pipeline.of("AWS::SNS::Topic")); n != len(spec.Stages)-1+pages {
 		t.Errorf("%d topics: all stages but ingest have one", n)
 	}
-	for _, sub := range s.pipeline.of("AWS::SNS::Subscription") {
+	stages := 0
+	for id, sub := range s.pipeline.of("AWS::SNS::Subscription") {
+		if strings.HasPrefix(id, "Pages") || strings.HasPrefix(id, "oncall") {
+			continue // TestPageSubscriptions
+		}
+		stages++
 		p := sub.Properties
 		topic, _ := at(p, "TopicArn", "Ref").(string)
 		stage := strings.TrimPrefix(s.pipeline.Resources[topic].Properties["TopicName"].(string), "millrace-dev-")
@@ -75,8 +82,8 @@ func TestTopics(t *testing.T) {
 			t.Errorf("subscription of %s: %s", stage, text(p))
 		}
 	}
-	if n := len(s.pipeline.of("AWS::SNS::Subscription")); n != len(spec.Stages)-1 {
-		t.Errorf("%d subscriptions", n)
+	if stages != len(spec.Stages)-1 {
+		t.Errorf("%d subscriptions", stages)
 	}
 }
 

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -37,7 +38,8 @@ var variations = map[string]map[string]any{
 		"kafka": "self", "kafkaBootstrapServers": "a.example.com:9096,b.example.com:9096",
 		"kafkaSaslSecretArn": testSecret, "kafkaCaSecretArn": testSecret + "2", "secretKeyArn": testKey, "kafkaBatchWindow": "2s", "kafkaRecordAge": "1h",
 		"kafkaRetries": "5", "mongoSecretArn": testSecret + "3", "pollersMin": "4", "pollersMax": "50", "reservedConcurrency": "200",
-		"functionUrl": "false", "rollout": "all-at-once",
+		"functionUrl": "false", "rollout": "all-at-once", "lagHigh": "20000",
+		"pageCritical": "ann@example.com,https://events.example.com/integration/key", "pageSecondary": "bob@example.com", "pageChat": "https://chat.example.com/hook",
 	},
 	"aws-msk": {"kafka": "msk", "kafkaClusterArn": testCluster, "vpc": testVPC},
 	"aws-serverless": {
@@ -176,6 +178,7 @@ type resource struct {
 	Properties                          map[string]any
 	DeletionPolicy, UpdateReplacePolicy string
 	UpdatePolicy                        map[string]any
+	DependsOn                           []string
 }
 
 var (
@@ -193,12 +196,33 @@ func readTemplate(path string) (t template, err error) {
 	if err := json.Unmarshal(b, &t); err != nil {
 		return t, fmt.Errorf("%s: %w", path, err)
 	}
-	var all any
-	if err := json.Unmarshal(b, &all); err != nil {
-		return t, err
-	}
-	t.text, err = json.MarshalIndent(all, "", " ")
+	t.text, err = indented(b)
 	return t, err
+}
+
+// indented writes a template for people. An alarm is one line: TestAlarmsAreTheTable says
+// what is wrong with it, and there are a hundred.
+func indented(b []byte) ([]byte, error) {
+	var all map[string]any
+	if err := json.Unmarshal(b, &all); err != nil {
+		return nil, err
+	}
+	lines := make(map[string][]byte)
+	for id, r := range all["Resources"].(map[string]any) {
+		if kind, _ := at(r, "Type").(string); strings.HasSuffix(kind, "Alarm") {
+			line, err := json.Marshal(r)
+			if err != nil {
+				return nil, err
+			}
+			lines["alarm "+id] = line
+			all["Resources"].(map[string]any)[id] = "alarm " + id
+		}
+	}
+	text, err := json.MarshalIndent(all, "", " ")
+	for name, line := range lines {
+		text = bytes.Replace(text, []byte(`"`+name+`"`), line, 1)
+	}
+	return text, err
 }
 
 // of are the resources of a type by logical id.

@@ -37,7 +37,7 @@ const (
 )
 
 // deploy does what the README tells a user to do.
-func deploy(t testing.TB) (*Pipeline, error) {
+func deploy(t testing.TB, settings []string) (*Pipeline, error) {
 	top, err := host.Checkout()
 	if err != nil {
 		return nil, err
@@ -60,7 +60,10 @@ func deploy(t testing.TB) (*Pipeline, error) {
 		"-c", "target=" + spec.TargetLocalStack, "-c", "env=" + p.Env,
 		"-c", "kafka=" + spec.KafkaSelf, "-c", "kafkaBootstrapServers=" + p.Kafka.Addr, "-c", "kafkaTopic=" + p.Topic,
 	}
-	home, err := os.MkdirTemp("", "millrace-cdk-")
+	for _, s := range settings {
+		p.context = append(p.context, "-c", s)
+	}
+	home, err := harness.RunDir("cdk")
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,10 @@ var (
 // Get is the deployment that the tests of this binary share; the first call makes it, and
 // logs how long each phase took. Without LocalStack, Kafka or MongoDB, or without Node.js
 // for the CDK, the test is skipped, or fails where MILLRACE_REQUIRE says so.
-func Get(t testing.TB) *Pipeline {
+//
+// settings are further settings of the deployment (spec.DeploymentTable), as "key=value".
+// Only those of the first call count.
+func Get(t testing.TB, settings ...string) *Pipeline {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		harness.Missing(t, "localstack", errors.New("to deploy to it the CDK needs Node.js, and there is no node on the PATH"))
@@ -58,7 +61,7 @@ func Get(t testing.TB) *Pipeline {
 	if pipeline != nil {
 		return pipeline
 	}
-	pipeline, failed = deploy(t)
+	pipeline, failed = deploy(t, settings)
 	if failed != nil {
 		t.Fatal(failed)
 	}

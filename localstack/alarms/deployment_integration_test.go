@@ -1,0 +1,185 @@
+//go:build integration
+
+package alarms
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
+	"github.com/millrace-pipeline/millrace/localstack/harness"
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
+	"github.com/millrace-pipeline/millrace/localstack/host"
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+func TestMain(m *testing.M) { harness.Main(m) }
+
+// shorten divides the periods of the alarms: 3 days become a minute, all others the 10 s
+// that CloudWatch has at least.
+const shorten = 3600
+
+// values are the thresholds that differ from their defaults: of a backlog, to be reached
+// in seconds; of latency, since functions of a LocalStack on a busy machine are no measure.
+var values = spec.Values{
+	"lagWarning": 20, "lagHigh": 50, "lagCritical": 100, "throughputBacklog": 10,
+	"queueAge": 5, "stalledAge": 5,
+	"latencyWarning": 20_000, "latencyHigh": 30_000,
+}
+
+func settings() []string {
+	all := []string{fmt.Sprintf("alarmShorten=%d", shorten)}
+	for name, v := range values {
+		all = append(all, name+"="+spec.FormatNumber(v))
+	}
+	return all
+}
+
+// have says what the deployment has.
+func have(n spec.Need) bool { return n != spec.NeedsMSK }
+
+// deployment is the deployed pipeline with what the tests do with it.
+type deployment struct {
+	*deployed.Pipeline
+	millrace string // the command line
+	watch    *cloudwatch.Client
+	pager    *pager
+	schedule *schedule
+	paged    map[string]bool // names of the alarms whose page has been read
+}
+
+// TestIntegrationAlarms makes every alarm of the table fire, by its cause where the
+// pipeline can be given that, else by its metric. The parts run in this order.
+func TestIntegrationAlarms(t *testing.T) {
+	p := deployed.Get(t, settings()...)
+	d := &deployment{Pipeline: p, millrace: filepath.Join(t.TempDir(), "millrace"), watch: cloudwatch.NewFromConfig(p.AWS), paged: make(map[string]bool)}
+	if out, err := exec.Command("go", "build", "-o", d.millrace, "../../scripts/millrace").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	d.pager = newPager(t, p)
+	d.schedule = newSchedule(t, p)
+	for _, part := range []struct {
+		name string
+		test func(t *testing.T)
+	}{
+		{"begins quiet", d.begins},
+		{"table, deployment and docs agree", d.agree},
+		{"what stands still", d.standstill},
+		{"quiet under load", d.quiet},
+		{"an outage, unanswered, acknowledged", d.outage},
+		{"bad events", d.badEvents},
+		{"all others by their metrics", d.metrics},
+		{"millrace alarms test", d.command},
+		{"on-call is silent", d.silent},
+		{"every alarm has paged", d.complete},
+	} {
+		begun := time.Now()
+		passed := t.Run(part.name, part.test)
+		t.Logf("%-40s %s", part.name, time.Since(begun).Round(100*time.Millisecond))
+		if !passed && part.name != "table, deployment and docs agree" {
+			t.Fatal("the parts after it would fail for the same reason")
+		}
+	}
+}
+
+// begins waits until nothing fires: before the first run of what a schedule runs, its
+// silence is an alarm.
+func (d *deployment) begins(t *testing.T) {
+	d.awaitOver(t, time.Minute)
+	d.pager.forget()
+}
+
+// complete: each alarm that the deployment has, has paged.
+func (d *deployment) complete(t *testing.T) {
+	for _, p := range spec.Pagers(have) {
+		for _, a := range p.Alarms {
+			if name := spec.AlarmName(d.Env, p.Stage, a.Name); !d.paged[name] {
+				t.Errorf("%s %s has not paged", p.Stage, a.Name)
+			}
+		}
+	}
+}
+
+// states of all alarms of the deployment, by name.
+func (d *deployment) states(ctx context.Context) (map[string]types.StateValue, error) {
+	metric, composite, err := d.describe(ctx)
+	states := make(map[string]types.StateValue, len(metric)+len(composite))
+	for i := range metric {
+		states[*metric[i].AlarmName] = metric[i].StateValue
+	}
+	for i := range composite {
+		states[*composite[i].AlarmName] = composite[i].StateValue
+	}
+	return states, err
+}
+
+// describe all alarms of the deployment.
+func (d *deployment) describe(ctx context.Context) (metric []types.MetricAlarm, composite []types.CompositeAlarm, err error) {
+	prefix := spec.ResourceName(d.Env, "")
+	pages := cloudwatch.NewDescribeAlarmsPaginator(d.watch, &cloudwatch.DescribeAlarmsInput{
+		AlarmNamePrefix: &prefix, AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm},
+	})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		metric, composite = append(metric, out.MetricAlarms...), append(composite, out.CompositeAlarms...)
+	}
+	return metric, composite, nil
+}
+
+// over is nil when no pager is in ALARM and all pages that were read have ended.
+func (d *deployment) over(ctx context.Context) error {
+	states, err := d.states(ctx)
+	if err == nil {
+		err = d.pager.read(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	var firing []string
+	for _, p := range spec.Pagers(have) {
+		if name := spec.PagerName(d.Env, p.Stage, p.Severity); states[name] == types.StateValueAlarm {
+			firing = append(firing, name)
+		}
+	}
+	if len(firing) > 0 {
+		return fmt.Errorf("in ALARM: %s", strings.Join(firing, ", "))
+	}
+	if open := d.pager.open(); len(open) > 0 {
+		return fmt.Errorf("pages that have not ended: %s", strings.Join(open, ", "))
+	}
+	return nil
+}
+
+// awaitOver waits until nothing fires any more.
+func (d *deployment) awaitOver(t *testing.T, atMost time.Duration) {
+	t.Helper()
+	d.await(t, "the end of all alarms", atMost, d.over)
+}
+
+// await waits until a condition holds, and fails with why it does not.
+func (d *deployment) await(t *testing.T, what string, atMost time.Duration, holds func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), atMost)
+	defer cancel()
+	var why error // the last one that is not the end of the time itself
+	err := host.Poll(ctx, time.Second, func(ctx context.Context) error {
+		err := holds(ctx)
+		if err != nil && ctx.Err() == nil {
+			why = err
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%s, after %s: %v", what, atMost, why)
+	}
+}

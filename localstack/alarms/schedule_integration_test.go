@@ -1,0 +1,95 @@
+//go:build integration
+
+package alarms
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
+	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
+
+// tick is how often the scheduled functions run: at least twice in the shortest period.
+const tick = 4 * time.Second
+
+// scheduled is what EventBridge invokes a function with (EventBridge User Guide,
+// "Creating a rule that runs on a schedule").
+const scheduled = `{"version":"0","id":"53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa","detail-type":"Scheduled Event","source":"aws.events","account":"000000000000","time":"2026-11-24T03:00:00Z","region":"us-east-1","resources":[],"detail":{}}`
+
+// schedule runs the scheduled functions as often as the shortened alarms want it, besides
+// EventBridge, which has whole minutes only.
+type schedule struct {
+	env     string
+	rules   *eventbridge.Client
+	mu      sync.Mutex
+	stopped map[string]bool
+}
+
+func newSchedule(t *testing.T, p *deployed.Pipeline) *schedule {
+	s := &schedule{env: p.Env, rules: eventbridge.NewFromConfig(p.AWS), stopped: make(map[string]bool)}
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	for _, name := range []string{spec.Monitor, spec.Redrive, spec.OnCall} {
+		f := awsio.Function{Client: lambda.NewFromConfig(p.AWS), Name: spec.ResourceName(p.Env, name), Alias: spec.Alias}
+		running.Go(func() { s.run(ctx, name, &f) })
+	}
+	t.Cleanup(func() { cancel(); running.Wait() })
+	return s
+}
+
+// run invokes a function until ctx is done, whether or not it has answered before. Its
+// errors are data for the alarms: monitor fails while what it asks does not answer.
+func (s *schedule) run(ctx context.Context, name string, f *awsio.Function) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		if !s.isStopped(name) {
+			running.Go(func() { _, _ = f.Invoke(ctx, []byte(scheduled)) })
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (s *schedule) isStopped(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped[name]
+}
+
+// stop the schedule of a function, as an operator's mistake does.
+func (s *schedule) stop(t *testing.T, name string) {
+	t.Helper()
+	rule := spec.ResourceName(s.env, name)
+	if _, err := s.rules.DisableRule(t.Context(), &eventbridge.DisableRuleInput{Name: &rule}); err != nil {
+		t.Fatal(err)
+	}
+	s.set(name, true)
+}
+
+func (s *schedule) start(t *testing.T, name string) {
+	t.Helper()
+	rule := spec.ResourceName(s.env, name)
+	if _, err := s.rules.EnableRule(t.Context(), &eventbridge.EnableRuleInput{Name: &rule}); err != nil {
+		t.Fatal(err)
+	}
+	s.set(name, false)
+}
+
+func (s *schedule) set(name string, stopped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped[name] = stopped
+}
