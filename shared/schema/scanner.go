@@ -300,13 +300,7 @@ func (s *scanner) digits() bool {
 	return s.at > begin
 }
 
-// maxDigits of a number that int64 holds, the sign included.
-const maxDigits = 18
-
 func (n *node) within(text []byte) bool {
-	if len(text) > maxDigits {
-		return false
-	}
-	v, err := strconv.ParseInt(string(text), 10, 64)
+	v, err := strconv.ParseInt(string(text), 10, 64) // fails where int64 is too small
 	return err == nil && n.low <= v && v <= n.high
 }
