@@ -36,7 +36,13 @@ type Schema struct {
 
 	document any // the schema itself, decoded
 	validate Validator
+	slow     string
 }
+
+// LeftToLibrary says which keyword, and where, makes the library check every event of this
+// schema, at about 15 µs; it is "" where compiled checks accept events, at about 1 µs, and
+// the library sees only the others.
+func (s *Schema) LeftToLibrary() string { return s.slow }
 
 // Registry holds the schemas. It is immutable: any number of goroutines may use it.
 type Registry struct {
@@ -105,11 +111,16 @@ func load(files fs.FS, name string) (*Schema, error) {
 	if id == "" {
 		return nil, fmt.Errorf("it has no $id, by which the dataschema of events could name it")
 	}
-	v, err := compile(id, doc)
+	l, err := compile(id, doc)
 	if err != nil {
 		return nil, err
 	}
-	return &Schema{Type: m[1], Version: version, ID: id, File: path.Clean(name), document: doc, validate: v}, nil
+	s := &Schema{Type: m[1], Version: version, ID: id, File: path.Clean(name), document: doc}
+	var unknown error
+	if s.validate, unknown = quick(l); unknown != nil {
+		s.slow = unknown.Error()
+	}
+	return s, nil
 }
 
 // Schemas are all schemas, by type and version.

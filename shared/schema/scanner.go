@@ -1,29 +1,46 @@
 package schema
 
 import (
-	"strconv"
+	"encoding/json"
 	"unicode/utf8"
 )
 
 // scanner walks one JSON text. Its methods move on past what they read, and return false
-// where the text is not JSON, does not satisfy the node, or cannot be judged here.
+// where the text is not JSON, does not satisfy the node, or cannot be judged here; the last
+// sets unsure too, which ends the walk, since oneOf must not take it for a no.
 type scanner struct {
-	text []byte
-	at   int
+	text   []byte
+	at     int
+	steps  int // that are left: values may be judged
+	unsure bool
 }
+
+// giveUp leaves the data to the library.
+func (s *scanner) giveUp() bool {
+	s.unsure = true
+	return false
+}
+
+// The values that may be judged, one counted each time it is: an ordinary schema needs one
+// step for at least two bytes, and one whose alternatives nest could need a number that
+// grows exponentially with the depth of the data.
+const (
+	minSteps     = 1024
+	stepsPerByte = 16
+)
 
 // maxNesting bounds the recursion, of data and of schemas that refer to themselves. Deeper
 // ones are the library's.
 const maxNesting = 64
 
-// document is a value with nothing but space around it.
+// document reads a value with nothing but space around it.
 func (s *scanner) document(n *node) bool {
 	s.space()
 	if !s.value(n, 0) {
 		return false
 	}
 	s.space()
-	return s.at == len(s.text)
+	return s.at == len(s.text) && !s.unsure
 }
 
 func (s *scanner) space() {
@@ -56,13 +73,13 @@ func (s *scanner) take(c byte) bool {
 
 // value reads a value that satisfies n.
 func (s *scanner) value(n *node, depth int) bool {
-	if depth > maxNesting {
-		return false
+	if s.steps--; depth > maxNesting || s.steps < 0 {
+		return s.giveUp()
 	}
 	if n == nil {
-		n = &anything
+		n = anything
 	}
-	if n.never || !s.others(n, depth) {
+	if n.never || n.combined() && !s.others(n, depth) {
 		return false
 	}
 	begin := s.at
@@ -73,7 +90,7 @@ func (s *scanner) value(n *node, depth int) bool {
 	case '[':
 		return n.kinds&kindArray != 0 && n.literals == nil && s.array(n, depth)
 	case '"':
-		ok = n.kinds&kindString != 0 && s.characters(n)
+		return n.kinds&kindString != 0 && s.characters(n)
 	case 'n':
 		ok = n.kinds&kindNull != 0 && s.word("null")
 	case 't':
@@ -81,34 +98,13 @@ func (s *scanner) value(n *node, depth int) bool {
 	case 'f':
 		ok = n.kinds&kindBoolean != 0 && s.word("false")
 	default:
-		return n.literals == nil && s.number(n)
+		return s.number(n)
 	}
 	return ok && (n.literals == nil || n.literals[string(s.text[begin:s.at])])
 }
 
 // anything is what a nil node stands for.
-var anything = node{kinds: anyKind, maxItems: int(^uint(0) >> 1), maxRunes: int(^uint(0) >> 1)}
-
-// others judges the value by the schemas that n refers to, and stays before it.
-func (s *scanner) others(n *node, depth int) bool {
-	begin := s.at
-	for _, other := range n.all {
-		s.at = begin
-		if !s.value(other, depth+1) {
-			return false
-		}
-	}
-	ok := len(n.any) == 0
-	for _, other := range n.any {
-		s.at = begin
-		if s.value(other, depth+1) {
-			ok = true
-			break
-		}
-	}
-	s.at = begin
-	return ok
-}
+var anything = newNode()
 
 func (s *scanner) word(w string) bool {
 	if len(s.text)-s.at < len(w) || string(s.text[s.at:s.at+len(w)]) != w {
@@ -130,8 +126,11 @@ func (s *scanner) object(n *node, depth int) bool {
 	for {
 		s.space()
 		key, plain, ok := s.quoted()
-		if !ok || !plain { // an escaped or invalid character can be part of any name
+		if !ok {
 			return false
+		}
+		if !plain && len(n.properties) > 0 {
+			key = s.decoded(key)
 		}
 		p := n.properties[string(key)]
 		seen |= p.bit
@@ -164,7 +163,7 @@ func (s *scanner) array(n *node, depth int) bool {
 	s.at++
 	s.space()
 	if s.take(']') {
-		return n.minItems <= 0
+		return n.minItems <= 0 && n.maxItems >= 0
 	}
 	for count := 0; ; {
 		of := n.items
@@ -188,18 +187,21 @@ func (s *scanner) array(n *node, depth int) bool {
 
 // characters reads a string.
 func (s *scanner) characters(n *node) bool {
+	begin := s.at
 	text, plain, ok := s.quoted()
-	if !ok {
-		return false
+	if !ok || !n.text && n.literals == nil {
+		return ok
 	}
-	if n.literals != nil && !plain {
+	quoted := s.text[begin:s.at]
+	if !plain {
+		text = s.decoded(text)
+		quoted = append(append([]byte{'"'}, text...), '"')
+	}
+	if n.literals != nil && !n.literals[string(quoted)] {
 		return false
 	}
 	if !n.text {
 		return true
-	}
-	if !plain {
-		return false // the rules are about what the escapes mean
 	}
 	if runes := utf8.RuneCount(text); runes < n.minRunes || runes > n.maxRunes {
 		return false
@@ -208,6 +210,16 @@ func (s *scanner) characters(n *node) bool {
 		return false
 	}
 	return n.format == nil || n.format(text)
+}
+
+// decoded is what the string means that quoted has just read: text with its escapes
+// resolved and what is not UTF-8 replaced, as the library sees it.
+func (s *scanner) decoded(text []byte) []byte {
+	var v string
+	if err := json.Unmarshal(s.text[s.at-len(text)-2:s.at], &v); err != nil {
+		s.unsure = true // quoted has checked it: this cannot be
+	}
+	return []byte(v)
 }
 
 // quoted reads a string and returns what is between the quotes; plain: these are the
@@ -259,37 +271,66 @@ func (s *scanner) escape() bool {
 
 func digit(c byte) bool { return '0' <= c && c <= '9' }
 
-// number reads a number. One with a fraction can still be an integer, and one with an
-// exponent be out of range: where that or its size matters, the library decides.
+// number reads a number, and works out its value only where a rule is about that.
 func (s *scanner) number(n *node) bool {
 	begin := s.at
-	s.take('-')
-	switch {
-	case s.take('0'):
-	case !s.digits():
+	plain, ok := s.numeral()
+	if !ok {
 		return false
 	}
-	plain, exponent := true, false
+	if n.kinds&kindInteger == 0 { // which kindNumber has with it
+		return false
+	}
+	if !n.bounded && n.literals == nil && (plain || n.kinds&kindNumber != 0) {
+		return true
+	}
+	x, ok := numeralOf(s.text[begin:s.at])
+	if !ok {
+		return s.giveUp()
+	}
+	switch {
+	case !x.whole && n.kinds&kindNumber == 0:
+		return false
+	case n.literals != nil && (!x.whole || !n.integers[x.integer]):
+		return false
+	case !n.bounded:
+		return true
+	}
+	within, sure := n.bounds.hold(x)
+	if !sure {
+		return s.giveUp()
+	}
+	return within
+}
+
+// numeral reads a number; plain: it has no fraction and no exponent.
+func (s *scanner) numeral() (plain, ok bool) {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		return false, false
+	}
+	plain = true
 	if s.take('.') {
 		plain = false
 		if !s.digits() {
-			return false
+			return false, false
 		}
 	}
-	if c := s.peek(); c == 'e' || c == 'E' {
-		plain, exponent = false, true
+	if s.peek()|0x20 == 'e' {
+		plain = false
 		s.at++
 		if c := s.peek(); c == '+' || c == '-' {
 			s.at++
 		}
+		begin := s.at
 		if !s.digits() {
-			return false
+			return false, false
+		}
+		if s.at-begin > maxExponent { // as numbersFit has it, but for leading zeros
+			return false, s.giveUp()
 		}
 	}
-	if !plain {
-		return n.kinds&kindNumber != 0 && !n.bounded && !exponent
-	}
-	return n.kinds&kindInteger != 0 && (!n.bounded || n.within(s.text[begin:s.at]))
+	return plain, true
 }
 
 func (s *scanner) digits() bool {
@@ -298,9 +339,4 @@ func (s *scanner) digits() bool {
 		s.at++
 	}
 	return s.at > begin
-}
-
-func (n *node) within(text []byte) bool {
-	v, err := strconv.ParseInt(string(text), 10, 64) // fails where int64 is too small
-	return err == nil && n.low <= v && v <= n.high
 }
