@@ -1,7 +1,9 @@
 package schema
 
-// isDate accepts dates as RFC 3339 has them. Days that only some months have are left to
-// the library.
+// days of each month; the 29th of February is left to the library.
+var days = [...]int{31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+
+// isDate accepts dates as RFC 3339 has them.
 func isDate(t []byte) bool {
 	if len(t) != len("2006-01-02") || t[4] != '-' || t[7] != '-' {
 		return false
@@ -12,7 +14,7 @@ func isDate(t []byte) bool {
 		}
 	}
 	month, day := two(t[5:]), two(t[8:])
-	return 1 <= month && month <= 12 && 1 <= day && day <= 28
+	return 1 <= month && month <= 12 && 1 <= day && day <= days[month-1]
 }
 
 // isDateTime accepts dates with a time of day as RFC 3339 has them. Leap seconds are left
