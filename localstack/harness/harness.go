@@ -68,7 +68,10 @@ func AtEnd(f func(ctx context.Context) error) { atEnd = append(atEnd, f) }
 var inMain bool
 
 // Main runs the tests of a binary, ends the servers that they shared, and exits.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for a TestMain that exits by itself, with the code that Run returns.
+func Run(m *testing.M) int {
 	inMain = true
 	code := m.Run()
 	for _, f := range slices.Backward(atEnd) {
@@ -86,7 +89,7 @@ func Main(m *testing.M) {
 			code = max(code, 1)
 		}
 	}
-	os.Exit(code)
+	return code
 }
 
 // Mongo is the connection string of the MongoDB that the tests of this binary share.

@@ -21,7 +21,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 
-	"github.com/millrace-pipeline/millrace/localstack/harness"
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/oncall"
 	"github.com/millrace-pipeline/millrace/shared/spec"
@@ -86,13 +85,7 @@ func onCallZip(t *testing.T) []byte {
 
 // What a person types at a deployed pipeline, and reads.
 func TestIntegrationAck(t *testing.T) {
-	if os.Getenv("AWS_ENDPOINT_URL") == "" {
-		harness.Missing(t, "localstack", errors.New("AWS_ENDPOINT_URL names none"))
-	}
-	cfg, err := awsio.LoadLocalStack(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := localStack(t)
 	name := "ack" + uuid.NewString()[:6]
 	g := globalOptions{target: targetLocalStack, env: name}
 	open := deployOnCall(t, cfg, name)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,8 +16,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 
-	"github.com/millrace-pipeline/millrace/localstack/harness"
-	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/alarm"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
@@ -26,13 +23,7 @@ import (
 // What `millrace alarms list` and `millrace slo` say of a deployed pipeline is what
 // CloudWatch has: here the parts of a deployment that they look at, made by hand.
 func TestIntegrationAlarmsOfADeployment(t *testing.T) {
-	if os.Getenv("AWS_ENDPOINT_URL") == "" {
-		harness.Missing(t, "localstack", errors.New("AWS_ENDPOINT_URL names none"))
-	}
-	cfg, err := awsio.LoadLocalStack(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := localStack(t)
 	name := "al" + uuid.NewString()[:8]
 	queues, watch := sqs.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg)
 	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(spec.ResourceName(name, spec.Ingest))})

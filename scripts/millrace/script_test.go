@@ -27,7 +27,7 @@ import (
 var update = flag.Bool("update", false, "write what commands print into testdata and docs")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"millrace": main})
+	testscript.Main(runner(m), map[string]func(){"millrace": main})
 }
 
 // TestScripts drives the real commands: testdata/*.txtar.
