@@ -19,7 +19,7 @@ import (
 )
 
 // outage of MongoDB: longer than several attempts at an event take.
-const outage = 30 * time.Second
+const outage = 15 * time.Second
 
 // faults: under load SNS refuses half of what ingest publishes, Kafka restarts, MongoDB is
 // away, and processes of every function are killed in the middle of invocations. Nothing
