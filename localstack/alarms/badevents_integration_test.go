@@ -53,7 +53,10 @@ func (d *deployment) badEvents(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// Rates are those of what goes on: that nothing comes any more is not what ends them.
+	stop = d.load(t, 15, func(n int) []byte { return event("/better", n) })
 	d.ends(t, nil)
+	stop()
 }
 
 // stuckID is the id of the event whose effect died.

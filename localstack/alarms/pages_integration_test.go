@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -90,7 +89,6 @@ func (p *pager) take(ctx context.Context, m *sqstypes.Message) error {
 		return fmt.Errorf("a page cannot be read: %w: %s", err, envelope.Message)
 	}
 	got.Topic, got.Subject = envelope.TopicArn[strings.LastIndexByte(envelope.TopicArn, ':')+1:], envelope.Subject
-	fmt.Println("DEBUG", time.Now().UTC().Format("05.0"), envelope.Subject, len(envelope.Message), strings.ReplaceAll(envelope.Message, "\n", " ")[:min(1200, len(envelope.Message))])
 	p.pages = append(p.pages, got)
 	_, err := p.client.DeleteMessage(ctx, &sqs.DeleteMessageInput{QueueUrl: &p.queue, ReceiptHandle: m.ReceiptHandle})
 	return err

@@ -145,11 +145,9 @@ func (d *drill) run(ctx context.Context) (err error) {
 	if err := d.follow(ctx, alarm.InAlarm); err != nil {
 		return err
 	}
-	p, err := d.page(ctx, inbox, alarm.InAlarm)
-	if err != nil {
+	if d.result.Subject, err = d.page(ctx, inbox, alarm.InAlarm); err != nil {
 		return err
 	}
-	d.result.Subject = p.subject
 	if err := d.set(ctx, types.StateValueOk); err != nil {
 		return err
 	}
@@ -197,19 +195,19 @@ func (d *drill) follow(ctx context.Context, want alarm.State) error {
 }
 
 // page waits for the page of the composite alarm with the state.
-func (d *drill) page(ctx context.Context, inbox *inbox, want alarm.State) (p inboxPage, err error) {
+func (d *drill) page(ctx context.Context, inbox *inbox, want alarm.State) (subject string, err error) {
 	err = d.until(ctx, func() (found bool, err error) {
-		p, found, err = inbox.find(ctx, d.pager, string(want))
+		subject, found, err = inbox.find(ctx, d.pager, string(want))
 		return found, err
 	})
 	if errors.Is(err, errDrillWait) {
-		return p, fmt.Errorf("%s is %s, and no page of it has come into the queue %s within %s: %s",
+		return "", fmt.Errorf("%s is %s, and no page of it has come into the queue %s within %s: %s",
 			d.pager, want, spec.ResourceName(d.f.Env, spec.Pages), drillWait, d.whereItIs())
 	}
 	if err == nil {
-		d.step("page: %s", p.subject)
+		d.step("page: %s", subject)
 	}
-	return p, err
+	return subject, err
 }
 
 // whereItIs says where a page can have got stuck.

@@ -18,9 +18,6 @@ type inbox struct {
 	known  map[string]bool // ids of the messages that were looked at
 }
 
-// inboxPage is a page in the inbox.
-type inboxPage struct{ subject string }
-
 func openInbox(ctx context.Context, b *awsio.Broker) (*inbox, error) {
 	in := &inbox{broker: b, known: make(map[string]bool)}
 	for m, err := range b.Browse(ctx, spec.Pages) {
@@ -37,10 +34,10 @@ func openInbox(ctx context.Context, b *awsio.Broker) (*inbox, error) {
 
 // find the page of an alarm in a state that has come since the inbox was opened, and since
 // the one that was found before.
-func (in *inbox) find(ctx context.Context, alarm, state string) (p inboxPage, found bool, err error) {
+func (in *inbox) find(ctx context.Context, alarm, state string) (subject string, found bool, err error) {
 	for m, err := range in.broker.Browse(ctx, spec.Pages) {
 		if err != nil {
-			return p, false, err
+			return "", false, err
 		}
 		if in.known[m.ID] {
 			continue
@@ -52,8 +49,8 @@ func (in *inbox) find(ctx context.Context, alarm, state string) (p inboxPage, fo
 			continue // nothing of ours: anybody may write into the queue
 		}
 		if page.AlarmName == alarm && page.NewStateValue == state {
-			return inboxPage{envelope.Subject}, true, nil
+			return envelope.Subject, true, nil
 		}
 	}
-	return p, false, nil
+	return "", false, nil
 }

@@ -20,6 +20,7 @@ import (
 )
 
 type options struct {
+	remark        string // on the circumstances, for the top of the page
 	out, millrace string
 	real          bool
 	scale         float64
@@ -31,6 +32,7 @@ func main() {
 	flag.StringVar(&o.millrace, "millrace", "build/millrace", "the program to measure")
 	flag.BoolVar(&o.real, "real", false, "measure with the Kafka and MongoDB of MILLRACE_KAFKA and MONGODB_URI too; MILLRACE_PIDS are their process ids")
 	flag.Float64Var(&o.scale, "scale", 1, "times the events of each row; the page of a trial says so")
+	flag.StringVar(&o.remark, "remark", "", "what is to be said of the circumstances, at the top of the page")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -79,6 +81,9 @@ func writeHead(ctx context.Context, b *bytes.Buffer, o options) {
 		"CPU is of the whole process, load generator included; rates depend on what else the machine does, CPU per event less so. "+
 		"Latency is from the record's timestamp in Kafka to the event stored.\n",
 		cpuModel(), runtime.NumCPU(), runtime.Version(), commit(ctx))
+	if o.remark != "" {
+		fmt.Fprintf(b, "\n**%s**\n", o.remark)
+	}
 	if o.scale != 1 {
 		fmt.Fprintf(b, "\n**A trial with %.3g of the events: no measurement.**\n", o.scale)
 	}
