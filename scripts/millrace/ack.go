@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace-pipeline/millrace/shared/oncall"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 type ackOptions struct {
@@ -62,10 +63,10 @@ func runAck(ctx context.Context, e env, g *globalOptions, o ackOptions) error {
 		return writeJSON(e.stdout, page)
 	}
 	if page.Acked.By != o.by {
-		_, err = fmt.Fprintf(e.stdout, "%s is acknowledged already: by %s, %s ago\n", cell(page.Name), cell(page.Acked.By), age(e.now().Sub(page.Acked.At)))
+		_, err = fmt.Fprintf(e.stdout, "%s is acknowledged already: by %s, %s ago\n", cell(page.Name), cell(page.Acked.By), spec.FormatAge(e.now().Sub(page.Acked.At)))
 		return err
 	}
-	_, err = fmt.Fprintf(e.stdout, "%s is yours: %s, open for %s; it goes to nobody else\n", cell(page.Name), page.Severity, age(e.now().Sub(page.Opened)))
+	_, err = fmt.Fprintf(e.stdout, "%s is yours: %s, open for %s; it goes to nobody else\n", cell(page.Name), page.Severity, spec.FormatAge(e.now().Sub(page.Opened)))
 	return err
 }
 

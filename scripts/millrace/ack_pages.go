@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/millrace-pipeline/millrace/shared/oncall"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 func newPages(e env, g *globalOptions) *cobra.Command {
@@ -42,7 +43,7 @@ func runPages(ctx context.Context, e env, g *globalOptions) error {
 	}
 	t := newTable("PAGE", "SEVERITY", ">OPEN FOR", "WHO", "ALARMS")
 	for _, p := range a.Pages {
-		t.add(p.Name, p.Severity, age(e.now().Sub(p.Opened)), whoHas(p, e.now()), strings.Join(faultNames(p), ", "))
+		t.add(p.Name, p.Severity, spec.FormatAge(e.now().Sub(p.Opened)), whoHas(p, e.now()), strings.Join(faultNames(p), ", "))
 	}
 	return t.write(e.stdout)
 }
@@ -55,7 +56,7 @@ func whoHas(p oncall.View, now time.Time) string {
 	case p.Acked != nil:
 		return p.Acked.By
 	case p.Next != nil && p.Next.At.After(now):
-		return fmt.Sprintf("nobody; %s in %s", p.Next.Role, age(p.Next.At.Sub(now)))
+		return fmt.Sprintf("nobody; %s in %s", p.Next.Role, spec.FormatAge(p.Next.At.Sub(now)))
 	case p.Next != nil:
 		return fmt.Sprintf("nobody; %s now", p.Next.Role)
 	default:

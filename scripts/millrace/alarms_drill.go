@@ -70,6 +70,6 @@ func runAlarmsTest(ctx context.Context, e env, g *globalOptions, a spec.Alarm, s
 		return writeJSON(e.stdout, drillJSON{a.Name, stage, d.Fired.After.Seconds(), d.Cleared.After.Seconds(), page})
 	}
 	_, err = fmt.Fprintf(e.stdout, "fires %s after the data begin to breach:\n\n%s\n\nclears %s after they are good again\n",
-		age(d.Fired.After), page, age(d.Cleared.After))
+		spec.FormatAge(d.Fired.After), page, spec.FormatAge(d.Cleared.After))
 	return err
 }

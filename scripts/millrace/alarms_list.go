@@ -140,7 +140,7 @@ func statusTable(alarms []alarm.Status, now time.Time) *table {
 		s := &alarms[i]
 		state, since := string(s.State), "-"
 		if !s.Since.IsZero() {
-			since = age(now.Sub(s.Since))
+			since = spec.FormatAge(now.Sub(s.Since))
 		}
 		if !s.Measured {
 			state, since = "not measured here", "-"

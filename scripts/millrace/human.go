@@ -76,22 +76,6 @@ func latency(d time.Duration) string {
 	}
 }
 
-// age writes a longer time in its two largest units: 45s, 3m12s, 5h20m, 3d4h.
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	d = d.Round(time.Second)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < day:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	}
-}
-
 // cell makes text of foreign origin fit for one line of a terminal: nothing in it can
 // move the cursor or change colours. An empty one is "-".
 func cell(s string) string {

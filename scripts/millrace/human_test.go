@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 func TestNumbers(t *testing.T) {
@@ -13,7 +15,7 @@ func TestNumbers(t *testing.T) {
 		count(1, "event"): "1 event", count(0, "event"): "0 events", count(5000, "event"): "5,000 events",
 		size(0): "0 B", size(1023): "1023 B", size(1024): "1.0 KiB", size(1536): "1.5 KiB", size(5 << 20): "5.0 MiB", size(int64(3) << 40): "3.0 TiB",
 		latency(840 * time.Microsecond): "840 µs", latency(12345 * time.Microsecond): "12.3 ms", latency(1200 * time.Millisecond): "1.20 s",
-		age(0): "0s", age(59500 * time.Millisecond): "1m0s", age(192 * time.Second): "3m12s", age(5*time.Hour + 20*time.Minute): "5h20m", age(76 * time.Hour): "3d4h",
+		spec.FormatAge(0): "0s", spec.FormatAge(59500 * time.Millisecond): "1m0s", spec.FormatAge(192 * time.Second): "3m12s", spec.FormatAge(5*time.Hour + 20*time.Minute): "5h20m", spec.FormatAge(76 * time.Hour): "3d4h",
 		timestamp(time.Time{}): "-", timestamp(time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600))): "2026-01-02T02:04:05Z",
 		short("abc", 3): "abc", short("äöüß", 3): "äö…",
 	} {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/embedded"
 	"github.com/millrace-pipeline/millrace/shared/ops"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 type statusOptions struct {
@@ -116,7 +117,7 @@ func formatStatus(w io.Writer, dir string, s *statusJSON, now time.Time) error {
 	if d := s.Deployment; d != nil {
 		fmt.Fprintf(w, "%s\n\n", d)
 	} else if r := s.Running; r != nil {
-		fmt.Fprintf(w, "running in %s since %s (%s), process %d\n", dir, timestamp(r.Started), age(now.Sub(r.Started)), r.PID)
+		fmt.Fprintf(w, "running in %s since %s (%s), process %d\n", dir, timestamp(r.Started), spec.FormatAge(now.Sub(r.Started)), r.PID)
 		fmt.Fprintf(w, "HTTP http://%s/events, Kafka %s, topic %s\n\n", r.HTTP, strings.Join(r.Kafka, ","), r.Topic)
 	} else {
 		fmt.Fprintf(w, "nothing is running in %s: `millrace run` starts it\n\n", dir)
@@ -148,7 +149,7 @@ func queueTable(queues map[string]ops.QueueStatus) *table {
 		}
 		oldest := "-"
 		if q.Total() > 0 && q.Oldest > 0 {
-			oldest = age(q.Oldest)
+			oldest = spec.FormatAge(q.Oldest)
 		}
 		t.add(name, number(q.Visible), number(q.InFlight), number(q.Delayed), oldest)
 	}

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/millrace-pipeline/millrace/shared/bench"
 )
 
 // budget is what each step may cost for an event of 0.5 KB, in µs of CPU: the figures that
@@ -61,11 +63,11 @@ func writeParts(b *bytes.Buffer, all []section) {
 	}
 	b.WriteString("\n## Where the CPU goes\n\nµs of CPU per event, from a profile sampled during the run: by part, which is whose goroutine ran, and by step, which is what it worked on. " +
 		"What no part has is the last line of each table.\n")
-	writeShares(b, rows, "part", func(r *result) map[string]float64 { return r.Parts })
-	writeShares(b, rows, "step", func(r *result) map[string]float64 { return r.Steps })
+	writeShares(b, rows, "part", func(r *bench.Summary) map[string]float64 { return r.Parts })
+	writeShares(b, rows, "step", func(r *bench.Summary) map[string]float64 { return r.Steps })
 }
 
-func writeShares(b *bytes.Buffer, rows []*row, of string, shares func(*result) map[string]float64) {
+func writeShares(b *bytes.Buffer, rows []*row, of string, shares func(*bench.Summary) map[string]float64) {
 	names := make(map[string]float64) // the most that each costs
 	fmt.Fprintf(b, "\n| %s |", of)
 	for _, r := range rows {
@@ -115,7 +117,7 @@ func writeBounds(b *bytes.Buffer, all []section) {
 	}
 }
 
-func dearestSteps(r *result) string {
+func dearestSteps(r *bench.Summary) string {
 	costs := maps.Clone(r.Steps)
 	if r.ServersCPU > 0 {
 		costs["Kafka and MongoDB"] = r.ServersCPU

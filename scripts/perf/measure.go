@@ -12,34 +12,6 @@ import (
 	"strings"
 )
 
-// result is what `millrace bench --json` writes.
-type result struct {
-	Sent         int                `json:"sent"`
-	Stored       int                `json:"stored"`
-	Dropped      int                `json:"dropped"`
-	Dead         int                `json:"dead"`
-	PerSecond    float64            `json:"events_per_second"`
-	CPU          float64            `json:"cpu_us_per_event"`
-	ServersCPU   float64            `json:"servers_cpu_us_per_event"`
-	P50          float64            `json:"p50_ms"`
-	P99          float64            `json:"p99_ms"`
-	P999         float64            `json:"p999_ms"`
-	Memory       int                `json:"peak_memory_bytes"`
-	Cores        int                `json:"cores"`
-	Parts        map[string]float64 `json:"cpu_parts_us_per_event"`
-	Steps        map[string]float64 `json:"cpu_steps_us_per_event"`
-	Unattributed float64            `json:"cpu_unattributed"`
-	Milestones   []milestone        `json:"milestones"`
-}
-
-type milestone struct {
-	Events    int     `json:"events"`
-	PerSecond float64 `json:"events_per_second"`
-	CPU       float64 `json:"cpu_us_per_event"`
-	Memory    int     `json:"peak_memory_bytes"`
-	Disk      int64   `json:"disk_bytes"`
-}
-
 // measure runs the row.
 func (r *row) measure(ctx context.Context, o options) error {
 	args := append([]string{"bench", "--json"}, strings.Fields(scaled(r.flags, o.scale))...)

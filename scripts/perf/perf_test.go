@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/millrace-pipeline/millrace/shared/bench"
 )
 
 func TestScaled(t *testing.T) {
@@ -58,7 +60,7 @@ func TestKeys(t *testing.T) {
 func TestBounds(t *testing.T) {
 	all := sections(false)
 	for _, key := range []string{keyFlights, keyOrders} {
-		find(all, key).got = result{CPU: 20, PerSecond: 50_000, Cores: 2, Steps: map[string]float64{"attributes": 5, "event store": 10, "packs": 1, "queues": 0.5}}
+		find(all, key).got = bench.Summary{CPU: 20, PerSecond: 50_000, Cores: 2, Steps: map[string]float64{"attributes": 5, "event store": 10, "packs": 1, "queues": 0.5}}
 	}
 	var b bytes.Buffer
 	writeBounds(&b, all)

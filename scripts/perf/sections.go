@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+
+	"github.com/millrace-pipeline/millrace/shared/bench"
 )
 
 // Keys of the rows that later tables take figures from.
@@ -19,7 +21,7 @@ type row struct {
 	flags string
 	cores int // 0: all
 	real  bool
-	got   result
+	got   bench.Summary
 }
 
 // section is a table of the page.
@@ -104,7 +106,7 @@ func (r *row) shown() string {
 	return f
 }
 
-func writeMilestones(b *bytes.Buffer, ms []milestone) {
+func writeMilestones(b *bytes.Buffer, ms []bench.MilestoneSummary) {
 	if len(ms) == 0 {
 		return
 	}

@@ -1,6 +1,10 @@
 package handlers
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
+)
 
 // Table is every handler there is: one row per event type or family of types. See the
 // package comment for how to add one.
@@ -17,17 +21,13 @@ func Table(s Settings) []Handler {
 // Settings are what handlers need to know besides the event.
 type Settings struct {
 	// PseudonymKey is the secret from which pseudonyms of persons are made, at least
-	// MinPseudonymKey bytes. Empty: identifiers of persons are removed instead.
+	// spec.MinPseudonymKey bytes. Empty: identifiers of persons are removed instead.
 	PseudonymKey []byte
 }
 
-// MinPseudonymKey is the least length of a pseudonym key: identifiers such as
-// telephone numbers are few, and a key that can be guessed would give them away.
-const MinPseudonymKey = 16
-
 func (s Settings) validate() error {
-	if n := len(s.PseudonymKey); n > 0 && n < MinPseudonymKey {
-		return fmt.Errorf("pseudonym key has %d bytes, want at least %d random ones, or none to remove identifiers", n, MinPseudonymKey)
+	if n := len(s.PseudonymKey); n > 0 && n < spec.MinPseudonymKey {
+		return fmt.Errorf("pseudonym key has %d bytes, want at least %d random ones, or none to remove identifiers", n, spec.MinPseudonymKey)
 	}
 	return nil
 }

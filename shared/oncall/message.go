@@ -188,21 +188,8 @@ func ascii(s string, n int) string {
 	return s
 }
 
-// length writes how long something took in its two largest units: 45s, 3m12s, 5h20m, 3d4h.
-func length(d time.Duration) string {
-	d = max(0, d.Round(time.Second))
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%ds", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
-	case d < day:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	}
-}
+// length writes how long something took; clocks that differ do not make it negative.
+func length(d time.Duration) string { return spec.FormatAge(max(0, d)) }
 
 // number writes a value as short as a person wants it: 62.5, 48211, 0.001.
 func number(v *float64) string {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 )
 
 // Threshold is one row of Thresholds: a number in an alarm that a deployment may choose.
@@ -100,6 +99,3 @@ func (v Values) Of(name string) float64 {
 	}
 	return math.NaN()
 }
-
-// FormatNumber writes a number as short as it is exact: 99.9, 50000, 0.001.
-func FormatNumber(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

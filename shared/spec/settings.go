@@ -39,9 +39,9 @@ const (
 	LatencyCounts = "counts"
 )
 
-// minPseudonymKey is the least length of the pseudonym key: identifiers such as
+// MinPseudonymKey is the least length of the pseudonym key: identifiers such as
 // telephone numbers are few, and a key that can be guessed would give them away.
-const minPseudonymKey = 16
+const MinPseudonymKey = 16
 
 // maxEnv is the most characters of the setting Env: it is part of the names of buckets,
 // which have at most 63. See envName for the rest of the rule.
@@ -85,7 +85,7 @@ var Table = []Row[Settings]{
 	{Name: "LatencyMetric", Key: "MILLRACE_LATENCY_METRIC", Kind: Choice, Default: LatencyValues, Choices: []string{LatencyValues, LatencyCounts},
 		Meaning: "How EventLatency is written to CloudWatch: `values` is one number per event, 100 to a log line, as the specification of the embedded metric format has it; `counts` is one histogram per invocation, which is far smaller and accepted by CloudWatch, but is not in that specification.",
 		into:    func(s *Settings) any { return &s.LatencyMetric }},
-	{Name: "PseudonymKey", Key: "MILLRACE_PSEUDONYM_KEY", Kind: Key, Min: minPseudonymKey, Max: 1024,
+	{Name: "PseudonymKey", Key: "MILLRACE_PSEUDONYM_KEY", Kind: Key, Min: MinPseudonymKey, Max: 1024,
 		Meaning: "Secret from which the pseudonyms of patients are made; keep it for good, since with another key a person gets another pseudonym. Without one, identifiers of persons are removed instead. Deployed functions read it from the secret `pseudonym-key`.",
 		into:    func(s *Settings) any { return &s.PseudonymKey }},
 }

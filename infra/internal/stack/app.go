@@ -38,7 +38,7 @@ func Add(app awscdk.App, o Options) (*Data, *Pipeline, error) {
 
 func (o *Options) check() error {
 	var errs []error
-	for _, name := range functions() {
+	for _, name := range spec.Functions() {
 		if _, err := os.Stat(o.zip(name)); errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("%s is missing: build it with `go run ./scripts/functions`", o.zip(name)))
 		} else if err != nil {
@@ -49,15 +49,6 @@ func (o *Options) check() error {
 		errs = append(errs, fmt.Errorf("vpc: %s is looked up in the account and its region, which are not known: the CLI takes them from the AWS credentials", id))
 	}
 	return errors.Join(errs...)
-}
-
-// functions are the names of all functions.
-func functions() []string {
-	names := []string{spec.Redrive, spec.Monitor, spec.OnCall}
-	for _, s := range spec.Stages {
-		names = append(names, s.Name)
-	}
-	return names
 }
 
 func (o *Options) zip(function string) string {

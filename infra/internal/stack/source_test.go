@@ -134,7 +134,7 @@ func TestRollout(t *testing.T) {
 				t.Errorf("%s: %s is moved by %q: %s", name, id, group, text(g))
 			}
 		}
-		if len(groups) != len(functions()) {
+		if len(groups) != len(spec.Functions()) {
 			t.Errorf("%s: %d deployment groups", name, len(groups))
 		}
 	}

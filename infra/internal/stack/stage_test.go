@@ -107,7 +107,7 @@ func TestFunctions(t *testing.T) {
 				t.Errorf("%s: %s is called %v", name, id, a.Properties["Name"])
 			}
 		}
-		if n := len(s.pipeline.of("AWS::Logs::LogGroup")); n != len(functions()) {
+		if n := len(s.pipeline.of("AWS::Logs::LogGroup")); n != len(spec.Functions()) {
 			t.Errorf("%s: %d log groups", name, n)
 		}
 		for id, g := range s.pipeline.of("AWS::Logs::LogGroup") {
@@ -127,7 +127,7 @@ func TestFunctions(t *testing.T) {
 func TestEnvironment(t *testing.T) {
 	for name, context := range variations {
 		s := synth(t, context)
-		for _, function := range functions() {
+		for _, function := range spec.Functions() {
 			vars, _ := at(s.function(t, function), "Environment", "Variables").(map[string]any)
 			want := spec.FunctionVars(function)
 			want = append(want, slices.Collect(maps.Keys(s.deployment.Variables))...)

@@ -127,7 +127,7 @@ func synthesize(context map[string]any) (*synthesized, error) {
 
 // placeholders stand for the functions' zips: the templates hold nothing of them but hashes.
 func placeholders(o *Options) error {
-	for _, name := range functions() {
+	for _, name := range spec.Functions() {
 		if err := os.MkdirAll(filepath.Dir(o.zip(name)), 0o755); err != nil {
 			return err
 		}
