@@ -5,6 +5,7 @@ package breaker
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -14,38 +15,38 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
 )
 
-// Defaults of New: the breaker opens when at least half of ten or more batches in 30 s
-// failed, and lets one batch try again after 15 s.
+// The breaker opens when of the last five batches three failed, and lets one batch try
+// again after 5 s. It counts batches, not time: a Lambda function handles one after the
+// other, and while each waits for a dependency that is down they are few.
 const (
-	failureRate = 0.5
-	batches     = 10
-	window      = 30 * time.Second
-	rest        = 15 * time.Second
+	failures = 3
+	batches  = 5
+	rest     = 5 * time.Second
 )
 
 // Breaker is a stage around a stage.
 type Breaker struct {
-	next   pipeline.Stage
-	reason fault.Reason
-	cb     circuitbreaker.CircuitBreaker[any]
+	next    pipeline.Stage
+	reasons []fault.Reason
+	cb      circuitbreaker.CircuitBreaker[any]
 }
 
-// New guards next: a batch in which an event fails for the given reason counts as a
+// New guards next: a batch in which an event fails for one of the reasons counts as a
 // failure of the dependency.
-func New(next pipeline.Stage, reason fault.Reason) *Breaker {
+func New(next pipeline.Stage, reasons ...fault.Reason) *Breaker {
 	cb := circuitbreaker.NewBuilder[any]().
-		WithFailureRateThreshold(failureRate, batches, window).
+		WithFailureThresholdRatio(failures, batches).
 		WithDelay(rest).
 		WithSuccessThreshold(1).
 		Build()
-	return &Breaker{next: next, reason: reason, cb: cb}
+	return &Breaker{next: next, reasons: reasons, cb: cb}
 }
 
 // Do passes the batch on, or holds it back while the breaker is open.
 func (b *Breaker) Do(ctx context.Context, batch []event.Event) []pipeline.Outcome {
 	if !b.cb.TryAcquirePermit() {
 		outs := make([]pipeline.Outcome, len(batch))
-		held := pipeline.Fail(fault.New(fault.BreakerOpen, "%s on recent batches", b.reason))
+		held := pipeline.Fail(fault.New(fault.BreakerOpen, "%s on recent batches", b.reasons[0]))
 		for i := range outs {
 			outs[i] = held
 		}
@@ -60,7 +61,7 @@ func (b *Breaker) Do(ctx context.Context, batch []event.Event) []pipeline.Outcom
 	outs := b.next.Do(ctx, batch)
 	panicked = false
 	for i := range outs {
-		if outs[i].Err != nil && fault.ReasonOf(outs[i].Err) == b.reason {
+		if outs[i].Err != nil && slices.Contains(b.reasons, fault.ReasonOf(outs[i].Err)) {
 			b.cb.RecordFailure()
 			return outs
 		}

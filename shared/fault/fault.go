@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -16,8 +17,9 @@ const (
 	Transient Kind = iota
 	// Permanent failures do not pass by themselves: the event is dead-lettered at once.
 	Permanent
-	// Unstarted is no failure of the event: the deadline came before its turn. It is
-	// redelivered and the delivery does not count as an attempt (delivery rule 6).
+	// Unstarted is no failure of the event: the deadline came before its turn, or what it
+	// needs could not be reached. It is redelivered and the delivery does not count as an
+	// attempt (delivery rule 6).
 	Unstarted
 )
 
@@ -63,14 +65,19 @@ func New(reason Reason, format string, args ...any) *Error {
 }
 
 // Wrap classifies err under a reason and names the operation; nil stays nil.
-// An err that already carries a Reason keeps it and its kind.
+// An err that already carries a Reason keeps it and its kind, and its operation.
 func Wrap(err error, reason Reason, op string) error {
 	if err == nil {
 		return nil
 	}
 	var f *Error
 	if errors.As(err, &f) {
-		return &Error{Kind: f.Kind, Reason: f.Reason, Op: op, Err: err}
+		if f != err {
+			return &Error{Kind: f.Kind, Reason: f.Reason, Op: op, Err: err}
+		}
+		named := *f
+		named.Op = cmp.Or(f.Op, op)
+		return &named
 	}
 	return &Error{Kind: reason.Info().Kind, Reason: reason, Op: op, Err: err}
 }

@@ -42,10 +42,13 @@ const (
 	LeaseHeld        Reason = "lease_held"
 	LeaseLost        Reason = "lease_lost"
 	PublishFailed    Reason = "publish_failed"
+	StoreUnreachable Reason = "store_unreachable"
 	StoreUnavailable Reason = "store_unavailable"
 	StoreRejected    Reason = "store_rejected"
 	DeadlineNear     Reason = "deadline_near"
 	BreakerOpen      Reason = "breaker_open"
+	Undelivered      Reason = "undelivered"     // of the queue that SNS puts it into
+	KafkaDiscarded   Reason = "kafka_discarded" // of the queue that Lambda reports it to
 	Bug              Reason = "bug"
 	Unknown          Reason = "unknown"
 )
@@ -106,10 +109,19 @@ var reasons = map[Reason]Info{
 	LeaseHeld:        {Unstarted, true, "Another invocation holds the event's lease.", "`millrace events list --status PROCESSING` shows the owner and the lease's end"},
 	LeaseLost:        {Transient, true, "The lease ended before the handler did, and another invocation took it over.", fixCause},
 	PublishFailed:    {Transient, true, "The next topic or queue did not take the event.", fixCause},
-	StoreUnavailable: {Transient, true, "The event store could not be reached or was too slow.", fixCause},
+	StoreUnreachable: {Unstarted, true, "The event store could not be reached, or does not let us in: nothing was begun.", "look at the store, its network and its secret; what waits is stored by itself when it answers again"},
+	StoreUnavailable: {Transient, true, "The event store failed on the event, or was too slow.", fixCause},
 	StoreRejected:    {Permanent, false, "The event store refused the event for good.", "look at the error text, then `millrace dlq redrive`"},
 	DeadlineNear:     {Unstarted, true, "The deadline came before the event's turn.", "none: it is redelivered"},
 	BreakerOpen:      {Unstarted, true, "The circuit breaker of a dependency is open: the event was not tried.", "look at the dependency; the breaker closes by itself when it answers again"},
-	Bug:              {Transient, false, "A stage broke its contract; nothing of the batch was acknowledged.", "report it with the log line"},
-	Unknown:          {Transient, true, "A failure that nothing classified.", "look at the error text, then `millrace dlq redrive`"},
+	Undelivered: {
+		Transient, true, "SNS could not hand the message to the stage's queue: the queue, its policy or its KMS key refused it.",
+		"mend the policy of the queue or of its key; then the schedule brings it back, or `millrace dlq redrive`",
+	},
+	KafkaDiscarded: {
+		Transient, false, "Lambda gave up on a batch of Kafka records and went on. Only their offsets are here: the records are in Kafka until the topic's retention ends.",
+		"remove the cause, which the log of ingest has; then, before the retention ends, `millrace dlq redrive --reason kafka_discarded --kafka host:port`",
+	},
+	Bug:     {Transient, false, "A stage broke its contract; nothing of the batch was acknowledged.", "report it with the log line"},
+	Unknown: {Transient, true, "A failure that nothing classified.", "look at the error text, then `millrace dlq redrive`"},
 }

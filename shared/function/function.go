@@ -71,7 +71,7 @@ func (p *Parts) Process() (lambdaio.Handler, error) {
 // Persist is the handler of the function persist.
 func (p *Parts) Persist() lambdaio.Handler {
 	metered := &meteredStore{store: p.Store, now: p.Now}
-	guarded := breaker.New(&persist.Stage{Store: metered}, fault.StoreUnavailable)
+	guarded := breaker.New(&persist.Stage{Store: metered}, fault.StoreUnreachable, fault.StoreUnavailable)
 	r := p.runner(spec.Persist, guarded)
 	r.Breaker, r.Usage = guarded.State, metered.usage
 	return batches(r)

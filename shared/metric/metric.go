@@ -108,7 +108,7 @@ func finished(r *pipeline.Report) int {
 
 // outages are the reasons that say that a dependency did not answer. A handler that fails
 // is none, even though it may pass: it is the user's code, and counts as an error.
-var outages = [...]fault.Reason{fault.StoreUnavailable, fault.PublishFailed, fault.ClaimUnavailable, fault.BreakerOpen}
+var outages = [...]fault.Reason{fault.StoreUnreachable, fault.StoreUnavailable, fault.PublishFailed, fault.ClaimUnavailable, fault.BreakerOpen}
 
 func unavailable(r *pipeline.Report) int {
 	n := 0

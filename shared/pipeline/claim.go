@@ -30,10 +30,15 @@ type claim struct {
 
 // checkIn leaves a body that is too large for a message with the claims.
 func (r *Runner) checkIn(ctx context.Context, body []byte, a Attrs) ([]byte, Attrs, error) {
-	if r.ClaimOver == 0 || len(body) <= r.ClaimOver {
+	return checkIn(ctx, body, a, r.Claims, r.ClaimOver)
+}
+
+// checkIn leaves a body of more than over bytes with the claims; 0 is no limit.
+func checkIn(ctx context.Context, body []byte, a Attrs, claims Claims, over int) ([]byte, Attrs, error) {
+	if over == 0 || len(body) <= over {
 		return body, a, nil
 	}
-	ref, err := r.Claims.Put(ctx, body)
+	ref, err := claims.Put(ctx, body)
 	if err != nil {
 		return nil, a, fault.Wrap(err, fault.ClaimUnavailable, "claim check")
 	}

@@ -199,7 +199,7 @@ func (b *batch) resend(ctx context.Context) {
 			attrs.Attempt, attrs.FirstFailure = d.attempt(), d.firstFailure(b.r.Now())
 			delay = b.r.Backoff.Delay(d.attempt())
 		} else if b.heldBack(g.delivery) {
-			delay = b.r.Backoff.Delay(maxBackoffSteps)
+			delay = b.r.Backoff.Delay(heldBackSteps)
 		}
 		for _, p := range pack.Encode(groups[g], pack.Options{Encoding: b.r.Encoding}) {
 			a := attrs
@@ -219,8 +219,10 @@ func (b *batch) resend(ctx context.Context) {
 	}
 }
 
-// maxBackoffSteps reaches the largest backoff window from any sensible base.
-const maxBackoffSteps = 30
+// heldBackSteps is the step of the backoff at which events that were held back wait: half
+// a minute with the default base. They count no attempts, so their window does not grow;
+// the largest one would keep them for minutes after what they wait for is back.
+const heldBackSteps = 5
 
 // heldBack reports whether unstarted events of the delivery wait for something else than
 // time: they come back delayed, not in a tight loop.

@@ -46,7 +46,7 @@ func TestBreakerHoldsBackWithDelay(t *testing.T) {
 		if res := g.run(t); len(res.Failed) != 0 {
 			t.Fatalf("reported as failed: %v", res.Failed)
 		}
-		if m := g.own.msgs[0]; m.delay != 30*time.Second || m.delivery().Attrs.Attempt != 0 {
+		if m := g.own.msgs[0]; m.delay != 8*time.Second || m.delivery().Attrs.Attempt != 0 {
 			t.Fatalf("sent back with delay %s and attempt %d", m.delay, m.delivery().Attrs.Attempt)
 		}
 	}

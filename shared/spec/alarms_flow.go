@@ -84,7 +84,7 @@ var flowAlarms = []Alarm{
 			"Each invocation of persist emits the state: without one nothing waits for the store.")},
 		Meaning:  "The circuit breaker around the event store has been open for five minutes: nothing is stored. Events wait in the queue and count no attempt, so nothing is dead-lettered or lost.",
 		Causes:   []string{"the event store is down, unreachable, or without a primary", "its password was changed, or its certificate has expired", "it is so slow that writes run into their timeout"},
-		Diagnose: []string{"Is the event store up, and can the function reach it: network, credentials, primary.", "The error texts: the log query \"errors by reason\", reason store_unavailable."},
+		Diagnose: []string{"Is the event store up, and can the function reach it: network, credentials, primary.", "The error texts: the log query \"errors by reason\", reasons store_unreachable and store_unavailable."},
 		Fix:      []string{"Bring the store back. The breaker tries again by itself and closes; what waited is stored.", "Nothing needs to be replayed."},
 		Command:  "millrace status", Mute: MuteNever,
 	},

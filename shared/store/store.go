@@ -39,7 +39,8 @@ type Writer interface {
 	// overlapping batches at once.
 	//
 	// The results are one per event, in order. err concerns the whole batch: nothing is
-	// known to be stored, and the results are nil. It is fault.StoreUnavailable, transient,
+	// known to be stored, and the results are nil. It is fault.StoreUnreachable, unstarted,
+	// where the store was not reached at all, and else fault.StoreUnavailable, transient,
 	// unless the store can tell that no later attempt will do better. The events are used
 	// no longer than the call.
 	Write(ctx context.Context, batch []event.Event) ([]Result, error)

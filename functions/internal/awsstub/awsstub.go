@@ -27,6 +27,7 @@ type Stub struct {
 type Message struct {
 	Body       string
 	Attributes map[string]string
+	Delay      int // seconds; of a message that was sent to a queue
 }
 
 // Start starts a stub for the time of the test.
@@ -75,6 +76,7 @@ func (s *Stub) sqs(w http.ResponseWriter, r *http.Request, target string) {
 		Entries  []struct {
 			ID                string `json:"Id"`
 			MessageBody       string
+			DelaySeconds      int
 			MessageAttributes map[string]struct{ StringValue string }
 		}
 	}
@@ -93,7 +95,7 @@ func (s *Stub) sqs(w http.ResponseWriter, r *http.Request, target string) {
 		for name, v := range e.MessageAttributes {
 			attrs[name] = v.StringValue
 		}
-		s.messages[in.QueueURL] = append(s.messages[in.QueueURL], Message{e.MessageBody, attrs})
+		s.messages[in.QueueURL] = append(s.messages[in.QueueURL], Message{Body: e.MessageBody, Attributes: attrs, Delay: e.DelaySeconds})
 		ok = append(ok, result{Id: e.ID, MessageId: e.ID})
 	}
 	w.Header().Set("Content-Type", "application/x-amz-json-1.0")
@@ -135,7 +137,7 @@ func (s *Stub) sns(w http.ResponseWriter, r *http.Request) {
 			}
 			attrs[name] = r.Form.Get(a + "Value.StringValue")
 		}
-		s.messages[topic] = append(s.messages[topic], Message{body, attrs})
+		s.messages[topic] = append(s.messages[topic], Message{Body: body, Attributes: attrs})
 		out.Successful = append(out.Successful, snsEntry{ID: id, MessageID: id})
 	}
 	w.Header().Set("Content-Type", "text/xml")

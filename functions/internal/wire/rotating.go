@@ -2,14 +2,13 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
+	"time"
 
-	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/auth"
-
+	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
 	"github.com/millrace-pipeline/millrace/shared/event"
+	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/stage/process"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -30,18 +29,22 @@ type secretText interface {
 	Current(ctx context.Context) (string, error) // as it is now
 }
 
-// rotating is an event store whose connection string may change while it is used. It looks
-// at the string from time to time, and at once when MongoDB refuses it, opens the store
-// anew where it has changed, and repeats the call that was refused: a rotation of the
-// password fails no invocation. Calls that run on the store before end on it, then it is
-// closed. It is safe for concurrent use.
+// rotating is an event store whose connection string may change while it is used, and
+// which need not answer when the function starts. It looks at the string from time to
+// time, and at once when MongoDB refuses it, opens the store anew where it has changed, and
+// repeats the call that was refused: a rotation of the password fails no invocation. Calls
+// that run on the store before end on it, then it is closed. Before the store could be
+// opened each call tries to. It is safe for concurrent use.
 type rotating struct {
 	uri  secretText
 	open opener
 	kept func(error) // told why a new string was not taken; the store before goes on
+	now  func() time.Time
 
-	mu  sync.Mutex
-	cur *openStore
+	mu      sync.Mutex
+	cur     *openStore // nil before the first could be opened
+	refused error      // why the last attempt to open the first one failed
+	tried   time.Time  // when it did
 }
 
 // openStore is one store with those who use it.
@@ -55,24 +58,26 @@ type openStore struct {
 
 // start opens the store for the first time.
 func (r *rotating) start(ctx context.Context) error {
-	uri, err := r.uri.Text(ctx)
+	uri, err := r.uri.Current(ctx)
 	if err != nil {
-		return err
+		return fault.Wrap(err, fault.StoreUnreachable, opOpen)
 	}
 	s, err := r.open(ctx, uri)
 	if err != nil {
-		return err
+		return fault.Wrap(err, fault.StoreUnreachable, opOpen)
 	}
 	r.cur = &openStore{eventStore: s, uri: uri}
 	return nil
 }
+
+const opOpen = "open store"
 
 // Write implements store.Writer. Writing a batch again is harmless (delivery rule 8).
 func (r *rotating) Write(ctx context.Context, batch []event.Event) (results []store.Result, err error) {
 	err = r.do(ctx, func(s eventStore) error {
 		var err error
 		results, err = s.Write(ctx, batch)
-		if i := slices.IndexFunc(results, func(r store.Result) bool { return denied(r.Err) }); err == nil && i >= 0 {
+		if i := slices.IndexFunc(results, func(r store.Result) bool { return mongostore.Denied(r.Err) }); err == nil && i >= 0 {
 			return results[i].Err
 		}
 		return err
@@ -104,34 +109,61 @@ func (r *rotating) Finish(ctx context.Context, l store.Lease, st store.Status, r
 // do calls f, and where MongoDB refuses the connection string and there is a newer one,
 // once more.
 func (r *rotating) do(ctx context.Context, f func(eventStore) error) error {
-	used, _ := r.take(ctx, r.uri.Text, nil)
-	err := f(used.eventStore)
+	used, err := r.first(ctx)
+	if err != nil {
+		return err
+	}
+	err = f(used.eventStore)
 	r.leave(used)
-	if !denied(err) {
+	if !mongostore.Denied(err) {
 		return err
 	}
-	next, newer := r.take(ctx, r.uri.Current, used)
+	next := r.newer(ctx, used)
+	if next == nil {
+		return err
+	}
 	defer r.leave(next)
-	if !newer {
-		return err
-	}
 	return f(next.eventStore)
 }
 
-// take returns the store to use, opened anew where the string that ask answers is another,
-// and whether it is another than before. Who takes a store leaves it. Where there is no
-// new string, or it does not work, the store at hand is better than none; a string that
-// did not work is tried again only when the one at hand is refused.
-func (r *rotating) take(ctx context.Context, ask func(context.Context) (string, error), before *openStore) (s *openStore, newer bool) {
+// first takes the store: opened, if that could not be done yet, and opened anew where the
+// string is another by now. Who takes a store leaves it. A new string that does not work
+// leaves the store at hand, which is better than none, and is not tried again until that
+// one is refused. Who waited while another call failed to open it fails too.
+func (r *rotating) first(ctx context.Context) (*openStore, error) {
+	began := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cur == before || before == nil {
-		if uri, err := ask(ctx); err == nil && uri != r.cur.uri && (uri != r.cur.failed || before != nil) {
+	if r.cur == nil {
+		if r.tried.Before(began) {
+			r.refused = r.start(ctx)
+			r.tried = r.now()
+		}
+		if r.cur == nil {
+			return nil, r.refused
+		}
+	} else if uri, err := r.uri.Text(ctx); err == nil && uri != r.cur.uri && uri != r.cur.failed {
+		r.replace(ctx, uri)
+	}
+	r.cur.users++
+	return r.cur, nil
+}
+
+// newer takes the store that is to be used after another was refused: nil where there is
+// none.
+func (r *rotating) newer(ctx context.Context, refused *openStore) *openStore {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cur == refused {
+		if uri, err := r.uri.Current(ctx); err == nil && uri != r.cur.uri {
 			r.replace(ctx, uri)
 		}
 	}
+	if r.cur == refused {
+		return nil
+	}
 	r.cur.users++
-	return r.cur, r.cur != before
+	return r.cur
 }
 
 func (r *rotating) replace(ctx context.Context, uri string) {
@@ -160,18 +192,4 @@ func (s *openStore) closeUnused() {
 	if s.retired && s.users == 0 {
 		_ = s.Close()
 	}
-}
-
-// Codes by which a server refuses who asks (mongo/base/error_codes.yml; Atlas answers
-// 8000 for a wrong password).
-var deniedCodes = []int{13, 18, 8000}
-
-// denied reports that MongoDB does not take the user or the password.
-func denied(err error) bool {
-	var handshake *auth.Error
-	if errors.As(err, &handshake) {
-		return true
-	}
-	var server mongo.ServerError
-	return errors.As(err, &server) && slices.ContainsFunc(deniedCodes, server.HasErrorCode)
 }

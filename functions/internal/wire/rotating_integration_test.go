@@ -134,14 +134,14 @@ func TestIntegrationRotation(t *testing.T) {
 	now = now.Add(soon)
 	a.rotate(t, "second", true)
 	write(t, p, "after the rotation", true)
-	if _, _, _, err := p.Leases.Acquire(t.Context(), store.LeaseRequest{}); denied(err) {
+	if _, _, _, err := p.Leases.Acquire(t.Context(), store.LeaseRequest{}); mongostore.Denied(err) {
 		t.Errorf("lease: %v", err)
 	}
 
 	now = now.Add(soon)
 	a.rotate(t, "third", false)
 	err = write(t, p, "before the secret is told", false)
-	if !denied(err) || strings.Contains(err.Error(), "second") || strings.Contains(err.Error(), "third") {
+	if !mongostore.Denied(err) || strings.Contains(err.Error(), "second") || strings.Contains(err.Error(), "third") {
 		t.Errorf("before the secret is told: %v", err)
 	}
 	a.tell(t, "third")

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 
@@ -109,7 +110,7 @@ func startRotating(t *testing.T) (*rotating, *cluster, *atomic.Int64) {
 	t.Helper()
 	c := &cluster{password: "0", secret: "0", cached: "0", open: make(map[*session]bool)}
 	kept := new(atomic.Int64)
-	r := &rotating{uri: c, open: c.dial, kept: func(error) { kept.Add(1) }}
+	r := &rotating{uri: c, open: c.dial, kept: func(error) { kept.Add(1) }, now: time.Now}
 	if err := r.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -180,6 +181,46 @@ func TestRotatingNoticesByItself(t *testing.T) {
 	}
 }
 
+// A store that does not answer when the function starts is opened by the first call that
+// can; those before are unstarted, and many at once share one attempt.
+func TestRotatingStartsWithoutTheStore(t *testing.T) {
+	c := &cluster{password: "0", secret: "0", cached: "0", down: true, open: make(map[*session]bool)}
+	var clock atomic.Int64
+	r := &rotating{uri: c, now: func() time.Time { return time.Unix(clock.Load(), 0) }}
+	var wg sync.WaitGroup
+	unstarted := func() {
+		if _, err := r.Write(t.Context(), nil); fault.KindOf(err) != fault.Unstarted || fault.ReasonOf(err) != fault.StoreUnreachable {
+			t.Errorf("while it is down: %v", err)
+		}
+	}
+	attempts := 0
+	r.open = func(ctx context.Context, uri string) (eventStore, error) {
+		if attempts++; attempts == 2 {
+			for range 16 { // that come while this one waits for an answer
+				wg.Go(unstarted)
+			}
+			clock.Add(5)
+		}
+		return c.dial(ctx, uri)
+	}
+	if err := r.start(t.Context()); fault.ReasonOf(err) != fault.StoreUnreachable {
+		t.Fatalf("start: %v", err)
+	}
+	clock.Add(1)
+	unstarted()
+	wg.Wait()
+	if attempts != 2 || r.PoolExhausted() != 0 {
+		t.Errorf("%d attempts, want 2; %d waits", attempts, r.PoolExhausted())
+	}
+	clock.Add(1)
+	c.secret, c.password, c.down = "1", "1", false // it is back, with another password
+	for range 2 {
+		if _, err := r.Write(t.Context(), nil); err != nil || attempts != 3 {
+			t.Errorf("it is back: %v, %d attempts, want 3", err, attempts)
+		}
+	}
+}
+
 // Calls under way end on the store that they began on, and nothing stays open.
 func TestRotatingUnderLoad(t *testing.T) {
 	r, c, _ := startRotating(t)
@@ -203,22 +244,5 @@ func TestRotatingUnderLoad(t *testing.T) {
 	wg.Wait()
 	if len(c.open) != 1 {
 		t.Errorf("%d stores are open", len(c.open))
-	}
-}
-
-func TestDenied(t *testing.T) {
-	for _, c := range []struct {
-		err  error
-		want bool
-	}{
-		{nil, false},
-		{errors.New("reset by peer"), false},
-		{mongo.CommandError{Code: 112}, false},
-		{errDenied, true},
-		{fmt.Errorf("x: %w", mongo.CommandError{Code: 13}), true},
-	} {
-		if denied(c.err) != c.want {
-			t.Errorf("denied(%v) = %v", c.err, !c.want)
-		}
 	}
 }

@@ -2,12 +2,10 @@ package wire
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 
-	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/logs"
 	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
 	"github.com/millrace-pipeline/millrace/shared/function"
@@ -18,46 +16,53 @@ import (
 // it comes from the secret that spec.MongoSecretVar names.
 const mongoVar = "MONGODB_URI"
 
-// Store opens the event store for the parts.
+// Store gives the parts the event store. One that cannot be opened now is no error: a
+// function that does not start uses up the receives of its messages, while one that holds
+// events back until the store is there loses nothing.
 func Store(ctx context.Context, p *function.Parts) error {
-	open := func(ctx context.Context, uri string) (eventStore, error) {
-		s, err := mongostore.Open(ctx, mongostore.Options{URI: uri, Aggregate: p.Handlers.Aggregates})
-		if err != nil { // not a nil *Store in the interface
-			return nil, err
-		}
-		return s, nil
-	}
-	uri, err := secret(ctx, spec.MongoSecretVar, p.Now)
-	switch {
-	case err != nil:
-		return err
-	case uri == nil:
-		return fixedStore(ctx, p, open)
-	}
-	return rotatingStore(ctx, p, uri, open)
-}
-
-func fixedStore(ctx context.Context, p *function.Parts, open opener) error {
-	uri := os.Getenv(mongoVar)
-	if uri == "" {
-		return fmt.Errorf("neither of the environment variables %s and %s is set", spec.MongoSecretVar, mongoVar)
-	}
-	s, err := open(ctx, uri)
+	uri, err := connectionString(ctx, p)
 	if err != nil {
 		return err
 	}
-	p.Store, p.Leases = s, s
-	return nil
-}
-
-func rotatingStore(ctx context.Context, p *function.Parts, uri *awsio.Secret, open opener) error {
 	log := logs.New(os.Stdout, p.Settings.LogLevel, p.Settings.Env)
-	r := &rotating{uri: uri, open: open, kept: func(err error) {
-		log.Error("the secret of the event store has changed and does not work: the one before goes on to be used", slog.Any("error", err))
-	}}
+	r := &rotating{
+		uri: uri, now: p.Now,
+		open: func(ctx context.Context, uri string) (eventStore, error) {
+			s, err := mongostore.Open(ctx, mongostore.Options{URI: uri, Aggregate: p.Handlers.Aggregates})
+			if err != nil { // not a nil *Store in the interface
+				return nil, err
+			}
+			return s, nil
+		},
+		kept: func(err error) {
+			log.Error("the secret of the event store has changed and does not work: the one before goes on to be used", slog.Any("error", err))
+		},
+	}
 	if err := r.start(ctx); err != nil {
-		return errors.Join(fmt.Errorf("with the connection string of the secret %s", uri.ID), err)
+		log.Error("the event store cannot be opened: events wait until it can", slog.Any("error", err))
 	}
 	p.Store, p.Leases = r, r
 	return nil
 }
+
+// connectionString is where that of the event store comes from.
+func connectionString(ctx context.Context, p *function.Parts) (secretText, error) {
+	s, err := secret(ctx, spec.MongoSecretVar, p.Now)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil {
+		return s, nil
+	}
+	uri := os.Getenv(mongoVar)
+	if uri == "" {
+		return nil, fmt.Errorf("neither of the environment variables %s and %s is set", spec.MongoSecretVar, mongoVar)
+	}
+	return fixedText(uri), nil
+}
+
+// fixedText is a secretText that does not change.
+type fixedText string
+
+func (t fixedText) Text(context.Context) (string, error)    { return string(t), nil }
+func (t fixedText) Current(context.Context) (string, error) { return string(t), nil }

@@ -38,7 +38,7 @@ func failures(fs []pipeline.Failure) []failure {
 // whole are the reasons whose errors come from the machinery and never see an event's
 // data: their text is the one thing that helps, as in "connection refused".
 var whole = map[fault.Reason]bool{
-	fault.ClaimMissing: true, fault.ClaimUnavailable: true, fault.PublishFailed: true, fault.StoreUnavailable: true,
+	fault.ClaimMissing: true, fault.ClaimUnavailable: true, fault.PublishFailed: true, fault.StoreUnreachable: true, fault.StoreUnavailable: true,
 	fault.LeaseHeld: true, fault.LeaseLost: true, fault.DeadlineNear: true, fault.BreakerOpen: true, fault.Bug: true,
 }
 

@@ -2,9 +2,11 @@ package mongostore
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/auth"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/description"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
@@ -48,6 +50,27 @@ func rejected(meaning string, code int, op string) error {
 	return f
 }
 
+// deniedCodes are those by which a server refuses who asks (mongo/base/error_codes.yml;
+// Atlas answers 8000 for a wrong password).
+var deniedCodes = []int{13, 18, 8000}
+
+// Denied reports whether err says that MongoDB does not take the user or the password.
+func Denied(err error) bool {
+	var handshake *auth.Error
+	if errors.As(err, &handshake) {
+		return true
+	}
+	var server mongo.ServerError
+	return errors.As(err, &server) && slices.ContainsFunc(deniedCodes, server.HasErrorCode)
+}
+
+// unreached reports whether the server got nothing to do: none was found, or it did not
+// let us in.
+func unreached(err error) bool {
+	var sel topology.ServerSelectionError
+	return errors.As(err, &sel) || Denied(err)
+}
+
 // failed classifies an error of the driver. The contract's own errors pass unchanged.
 func failed(err error, op string) error {
 	for _, known := range []error{store.ErrNotFound, store.ErrAmbiguous, store.ErrBadCursor} {
@@ -55,7 +78,11 @@ func failed(err error, op string) error {
 			return err
 		}
 	}
-	return fault.Wrap(readable(err), fault.StoreUnavailable, op)
+	reason := fault.StoreUnavailable
+	if unreached(err) {
+		reason = fault.StoreUnreachable
+	}
+	return fault.Wrap(readable(err), reason, op)
 }
 
 // failedLease classifies an error of writing a lease, which has the event and the result.

@@ -8,6 +8,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/store"
@@ -46,5 +47,29 @@ func TestFailedKeepsTheContractsErrors(t *testing.T) {
 	}
 	if err := failed(errors.New("x"), "op"); fault.ReasonOf(err) != fault.StoreUnavailable || fault.KindOf(err) != fault.Transient {
 		t.Errorf("an unknown error became %v", err)
+	}
+}
+
+// A server that was not found, or that did not let us in, got nothing to do: that is no
+// attempt. Whatever else fails may have been begun.
+func TestUnreached(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		want   fault.Reason
+		denied bool
+	}{
+		{errors.New("reset by peer"), fault.StoreUnavailable, false},
+		{mongo.CommandError{Code: 112}, fault.StoreUnavailable, false},
+		{topology.ServerSelectionError{Wrapped: errors.New("timeout")}, fault.StoreUnreachable, false},
+		{fmt.Errorf("x: %w", mongo.CommandError{Code: 13}), fault.StoreUnreachable, true},
+		{mongo.CommandError{Code: 18, Name: "AuthenticationFailed"}, fault.StoreUnreachable, true},
+		{mongo.CommandError{Code: 8000}, fault.StoreUnreachable, true},
+	} {
+		if got := failed(c.err, "op"); fault.ReasonOf(got) != c.want || fault.KindOf(got) != c.want.Info().Kind || Denied(got) != c.denied {
+			t.Errorf("%v: %v, denied %v", c.err, got, Denied(got))
+		}
+	}
+	if Denied(nil) {
+		t.Error("no error is denied")
 	}
 }

@@ -27,6 +27,10 @@ type Options struct {
 
 	MaxConnections int           // at most so many at once; default 16
 	ConnectTimeout time.Duration // how long Open and Init wait for a primary; default 5 s
+	// SelectTimeout is how long a later call waits for a primary; default 3 s. The driver's
+	// own 30 s would take up the whole of an invocation, and an election mostly takes less.
+	// serverSelectionTimeoutMS in the URI comes before it.
+	SelectTimeout time.Duration
 	// Timeout bounds a write, a lease and a check, whatever their context allows; default
 	// 30 s, at most 5 min. It must be well below how long a batch's document is left alone
 	// (recoverAfter).
@@ -53,6 +57,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.ConnectTimeout <= 0 {
 		o.ConnectTimeout = 5 * time.Second
+	}
+	if o.SelectTimeout <= 0 {
+		o.SelectTimeout = 3 * time.Second
 	}
 	if o.Timeout <= 0 {
 		o.Timeout = 30 * time.Second
@@ -153,6 +160,7 @@ func dial(o Options, pool *poolWatch) (*mongo.Client, error) {
 		SetAppName("millrace").
 		SetMaxPoolSize(uint64(o.MaxConnections)).
 		SetMaxConnIdleTime(maxIdle).
+		SetServerSelectionTimeout(o.SelectTimeout).
 		ApplyURI(o.URI).
 		SetWriteConcern(writeconcern.Majority()).
 		SetReadConcern(readconcern.Local()).

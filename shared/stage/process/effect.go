@@ -62,6 +62,8 @@ func (r *run) finish(ctx context.Context, lease store.Lease, out pipeline.Outcom
 	switch {
 	case err != nil && status == store.Pending:
 		return out // a retry either way; it waits until the lease ends by itself
+	case err != nil && fault.KindOf(err) == fault.Unstarted: // the record was not begun, but the effect was: that is an attempt
+		return pipeline.Fail(&fault.Error{Kind: fault.Transient, Reason: fault.StoreUnavailable, Op: "record the effect", Err: err})
 	case err != nil:
 		return pipeline.Fail(fault.Wrap(err, fault.StoreUnavailable, "record the effect"))
 	case !ok:

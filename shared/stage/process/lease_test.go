@@ -2,7 +2,6 @@ package process
 
 import (
 	"context"
-	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -87,7 +86,7 @@ type unreliable struct {
 	completed map[event.Key]bool // recorded in the store, whatever the caller was told
 }
 
-var errDown = errors.New("connection reset")
+var errDown error = fault.New(fault.StoreUnreachable, "connection refused")
 
 func (u *unreliable) Acquire(ctx context.Context, r store.LeaseRequest) (store.Acquired, store.Lease, []byte, error) {
 	if u.now == storeDown {
@@ -171,8 +170,8 @@ func TestEffectIsNotRepeated(t *testing.T) {
 			switch wantErr := !recorded && acc != none && acc != crashAfter || acc == storeDown; {
 			case wantErr != (out.Err != nil):
 				rt.Fatalf("%s: got error %v", acc, out.Err)
-			case wantErr && fault.KindOf(out.Err) != fault.Transient:
-				rt.Fatalf("%s: %v is %v, want a retry", acc, out.Err, fault.KindOf(out.Err))
+			case wantErr && (fault.KindOf(out.Err) == fault.Unstarted) != (acc == storeDown), fault.KindOf(out.Err) == fault.Permanent:
+				rt.Fatalf("%s: %v is %v", acc, out.Err, fault.KindOf(out.Err))
 			}
 		}
 		if len(slices.Compact(slices.Clone(published))) != 1 {
@@ -224,8 +223,20 @@ func TestRejectedEffect(t *testing.T) {
 	}
 }
 
+// Without the store an effect is not begun, and that is no attempt.
+func TestUnreachableStoreIsNoAttempt(t *testing.T) {
+	world := newEffects()
+	s := stageFor(t, world, Options{Leases: &unreliable{Leases: newStore(t, time.Now), now: storeDown}})
+	e := newEvent(t, "effect", 1, actForward)
+	wantFault(t, one(t.Context(), s, e), fault.StoreUnreachable)
+	if n := world.count(&e); n != 0 {
+		t.Errorf("%d effects", n)
+	}
+}
+
 // A rejection that could not be recorded is not dead-lettered yet: the store would show
-// the event as PROCESSING for ever.
+// the event as PROCESSING for ever. The effect was begun, so it is an attempt, whatever
+// kept its record from the store.
 func TestUnrecordedRejectionIsRetried(t *testing.T) {
 	db := newStore(t, time.Now)
 	s := stageFor(t, newEffects(), Options{Leases: &unreliable{Leases: db, now: crash}})
