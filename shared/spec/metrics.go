@@ -164,7 +164,7 @@ var Metrics = []Metric{
 	{DuplicateEvents, Count, Sum, []string{Persist}, false,
 		"Events that came to the store and were there already.", false},
 	{UnstartedEvents, Count, Sum, everyStage, false,
-		"Events that were sent back untried, because the invocation's time was nearly up or the breaker was open; no attempt is counted.", false},
+		"Events that were sent back untried, because the invocation's time was nearly up, the store was not reached or the breaker was open; no attempt is counted.", false},
 	{UnavailableEvents, Count, Sum, everyStage, false,
 		"Attempts at an event that an outage stopped: a dependency did not answer, or the breaker was open.", false},
 	{PublishFailures, Count, Sum, publishers, false,
