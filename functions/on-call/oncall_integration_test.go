@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +25,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness"
+	"github.com/millrace-pipeline/millrace/localstack/host"
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/oncall"
 	"github.com/millrace-pipeline/millrace/shared/spec"
@@ -159,33 +161,48 @@ func (s *stack) function(bucket string) {
 
 // alarms are one alarm of the table and the composite that pages for it.
 func (s *stack) alarms() {
-	child, pager := s.child(), spec.PagerName(s.env, spec.Persist, spec.P1)
+	s.metricAlarm(s.child())
+	s.composite(spec.PagerName(s.env, spec.Persist, spec.P1), s.child(), s.arns[spec.AlarmsTopic])
+}
+
+// metricAlarm that is OK until it is set.
+func (s *stack) metricAlarm(name string) {
 	_, err := s.cw.PutMetricAlarm(s.t.Context(), &cloudwatch.PutMetricAlarmInput{
-		AlarmName: &child, Namespace: aws.String(spec.Namespace), MetricName: aws.String("NobodyEmitsIt"), Statistic: cwtypes.StatisticSum, Period: aws.Int32(60),
+		AlarmName: &name, Namespace: aws.String(spec.Namespace), MetricName: aws.String("NobodyEmitsIt"), Statistic: cwtypes.StatisticSum, Period: aws.Int32(60),
 		EvaluationPeriods: aws.Int32(1), Threshold: aws.Float64(50), ComparisonOperator: cwtypes.ComparisonOperatorGreaterThanThreshold, TreatMissingData: aws.String("ignore"),
 	})
 	s.must(err)
-	s.cleanup(func(ctx context.Context) error {
-		_, err := s.cw.DeleteAlarms(ctx, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{pager}})
-		if err == nil {
-			_, err = s.cw.DeleteAlarms(ctx, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{child}})
-		}
-		return err
-	})
-	s.set(cwtypes.StateValueOk, `{}`)
-	topic := []string{s.arns[spec.AlarmsTopic]}
-	_, err = s.cw.PutCompositeAlarm(s.t.Context(), &cloudwatch.PutCompositeAlarmInput{
-		AlarmName: &pager, AlarmRule: aws.String(`ALARM("` + child + `")`), AlarmActions: topic, OKActions: topic,
+	s.deleteAlarm(name)
+	s.setAlarm(name, cwtypes.StateValueOk, `{}`)
+}
+
+// composite alarm, whose changes the topics are told.
+func (s *stack) composite(name, child string, topics ...string) {
+	_, err := s.cw.PutCompositeAlarm(s.t.Context(), &cloudwatch.PutCompositeAlarmInput{
+		AlarmName: &name, AlarmRule: aws.String(`ALARM("` + child + `")`), AlarmActions: topics, OKActions: topics,
 	})
 	s.must(err)
+	s.deleteAlarm(name)
+}
+
+func (s *stack) deleteAlarm(name string) {
+	s.cleanup(func(ctx context.Context) error {
+		_, err := s.cw.DeleteAlarms(ctx, &cloudwatch.DeleteAlarmsInput{AlarmNames: []string{name}})
+		return err
+	})
 }
 
 func (s *stack) child() string { return spec.AlarmName(s.env, spec.Persist, "error-rate-critical") }
 
 func (s *stack) set(state cwtypes.StateValue, data string) {
 	s.t.Helper()
+	s.setAlarm(s.child(), state, data)
+}
+
+func (s *stack) setAlarm(name string, state cwtypes.StateValue, data string) {
+	s.t.Helper()
 	_, err := s.cw.SetAlarmState(s.t.Context(), &cloudwatch.SetAlarmStateInput{
-		AlarmName: aws.String(s.child()), StateValue: state, StateReason: aws.String("test"), StateReasonData: &data,
+		AlarmName: &name, StateValue: state, StateReason: aws.String("test"), StateReasonData: &data,
 	})
 	s.must(err)
 }
@@ -261,14 +278,55 @@ func (s *stack) pretend(longer time.Duration) {
 	}
 }
 
-// A real alarm of a real CloudWatch API pages through real topics, escalates, is
+// until invokes on-call with a payload, and then asks for the pages, until they are right.
+func (s *stack) until(what, payload string, right func(oncall.Answer) bool) (a oncall.Answer) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 30*time.Second)
+	defer cancel()
+	err := host.Poll(ctx, 500*time.Millisecond, func(context.Context) error {
+		s.invoke(payload)
+		if a = s.invoke(asks); !right(a) {
+			return fmt.Errorf("not %s: %+v", what, a)
+		}
+		return nil
+	})
+	s.must(err)
+	return a
+}
+
+const asks = `{"pages":true}`
+
+// arm makes the rest of the deployment: its last pager, which is on-call's own.
+func (s *stack) arm() {
+	silent := spec.AlarmName(s.env, spec.OnCall, "on-call-silent")
+	s.metricAlarm(silent)
+	s.composite(spec.PagerName(s.env, spec.OnCall, spec.P1), silent)
+	s.until("armed", scheduled, func(a oncall.Answer) bool { return a.PagesFrom == nil })
+}
+
+// held: before the deployment was whole, an alarm is a page that nobody is told of, and is
+// gone with the alarm. It returns the page's id.
+func (s *stack) held() string {
+	s.set(cwtypes.StateValueAlarm, `{}`)
+	a := s.until("held", scheduled, func(a oncall.Answer) bool { return len(a.Pages) == 1 })
+	if p := a.Pages[0]; !p.Held || !strings.HasPrefix(p.Why, "this deployment has not been whole yet; it pages from ") || a.PagesFrom == nil {
+		s.t.Errorf("%+v", a)
+	}
+	s.set(cwtypes.StateValueOk, `{}`)
+	s.until("gone", asks, func(a oncall.Answer) bool { return len(a.Pages) == 0 })
+	return a.Pages[0].ID
+}
+
+// A real alarm of a real CloudWatch API pages, once the deployment was whole, through real topics, escalates, is
 // acknowledged and ends, with the function's own zip.
 func TestIntegrationPage(t *testing.T) {
 	s := deploy(t)
+	held := s.held()
+	s.arm()
 	s.set(cwtypes.StateValueAlarm, `{"version":"1.0","recentDatapoints":[12,62.5],"threshold":50}`)
 	p := s.next("page-p1", "ALARM: P1 persist-p1 ("+s.env+"): error-rate-critical")
 	m := p.message
-	if m.AlarmName != spec.PagerName(s.env, spec.Persist, spec.P1) || m.NewStateValue != oncall.InAlarm || len(m.Millrace.Faults) != 1 {
+	if m.AlarmName != spec.PagerName(s.env, spec.Persist, spec.P1) || m.NewStateValue != oncall.InAlarm || len(m.Millrace.Faults) != 1 || m.Millrace.Page == held {
 		t.Fatalf("%+v", m)
 	}
 	f := m.Millrace.Faults[0]
@@ -285,7 +343,7 @@ func TestIntegrationPage(t *testing.T) {
 	s.next("page-secondary", "ALARM: P1 persist-p1 acknowledged by ada")
 	s.pretend(time.Hour)
 	s.invoke(scheduled)
-	if a := s.invoke(`{"pages":true}`); len(a.Pages) != 1 || a.Pages[0].Level != 1 {
+	if a := s.invoke(asks); len(a.Pages) != 1 || a.Pages[0].Level != 1 {
 		t.Errorf("%+v", a)
 	}
 
@@ -301,7 +359,7 @@ func TestIntegrationPage(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	s.next("page-secondary", "OK: P1 persist-p1 is over after ")
-	if a := s.invoke(`{"pages":true}`); len(a.Pages) != 0 {
+	if a := s.invoke(asks); len(a.Pages) != 0 {
 		t.Errorf("%+v", a)
 	}
 }

@@ -68,9 +68,43 @@ func TestWhoHas(t *testing.T) {
 		{next(now.Add(10 * time.Minute)), "nobody; secondary on-call in 10m0s"},
 		{next(now.Add(-time.Second)), "nobody; secondary on-call now"},
 		{oncall.View{}, "nobody"},
+		{oncall.View{Page: oncall.Page{Held: true}}, "nobody: held"},
+		{oncall.View{Page: oncall.Page{Muted: now}}, "nobody: muted"},
+		{oncall.View{Page: oncall.Page{Muted: now, Acked: &oncall.Ack{By: "ada", Note: "on it"}}}, "ada (muted)"},
 	} {
 		if got := whoHas(c.view, now); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
+
+// Whoever lists the pages reads why nobody is told of some, once for each reason.
+func TestShowPages(t *testing.T) {
+	now := time.Date(2026, 11, 24, 3, 20, 0, 0, time.UTC)
+	from := now.Add(25 * time.Minute)
+	page := func(name string, p oncall.Page, why string) oncall.View {
+		p.Alarm, p.Severity, p.Opened = "millrace-prod-"+name, "P1", now.Add(-5*time.Minute)
+		return oncall.View{Page: p, Name: name, Why: why}
+	}
+	for _, c := range []struct {
+		answer oncall.Answer
+		want   string
+	}{
+		{oncall.Answer{}, "no page is open\n"},
+		{oncall.Answer{PagesFrom: &from}, "no page is open\nthis deployment has not been whole yet; it pages from 03:45 UTC on, or as soon as all alarms were OK once\n"},
+		{oncall.Answer{Pages: []oncall.View{
+			page("ingest-p1", oncall.Page{Held: true}, "because"), page("persist-p1", oncall.Page{Held: true}, "because"),
+			page("process-p1", oncall.Page{Muted: now}, "of a deployment"), page("persist-p2", oncall.Page{}, ""),
+		}}, "PAGE        SEVERITY  OPEN FOR  WHO            ALARMS\n" +
+			"ingest-p1   P1            5m0s  nobody: held   -\n" +
+			"persist-p1  P1            5m0s  nobody: held   -\n" +
+			"process-p1  P1            5m0s  nobody: muted  -\n" +
+			"persist-p2  P1            5m0s  nobody         -\n" +
+			"held: because\nmuted: of a deployment\n"},
+	} {
+		var out bytes.Buffer
+		if err := showPages(&out, c.answer, now); err != nil || out.String() != c.want {
+			t.Errorf("%v\n%swant\n%s", err, out.String(), c.want)
 		}
 	}
 }

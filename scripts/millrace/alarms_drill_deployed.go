@@ -12,6 +12,7 @@ import (
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/alarm"
+	"github.com/millrace-pipeline/millrace/shared/oncall"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -64,6 +65,9 @@ func drillDeployed(ctx context.Context, e env, g *globalOptions, t *deployedTarg
 	}
 	d.result = drillDeployedJSON{Executed: execute || f.Target == targetLocalStack, Alarm: a.Name, Stage: stage, Pager: d.pager, Steps: []drillStep{}}
 	if err := d.check(ctx); err != nil {
+		return err
+	}
+	if err := d.pages(ctx, t); err != nil {
 		return err
 	}
 	s, _ := spec.SeverityByName(a.Severity)
@@ -123,6 +127,34 @@ func (d *drill) check(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pages refuses a drill whose page would not go out: on-call holds those of a deployment
+// that has not been whole yet. CloudWatch itself publishes those of on-call's own alarms.
+func (d *drill) pages(ctx context.Context, p pager) error {
+	if d.topic() != spec.AlarmsTopic {
+		return nil
+	}
+	a, err := p.askOnCall(ctx, oncall.Request{Pages: true})
+	switch {
+	case err != nil:
+		return fmt.Errorf("on-call does not say whether it lets pages out: %w", err)
+	case a.Refused != "":
+		return fmt.Errorf("on-call does not say whether it lets pages out: %s", a.Refused)
+	case a.PagesFrom != nil:
+		return fmt.Errorf("nobody would be paged, and nothing was done: %s. `millrace alarms list` says which alarms are not OK, `millrace pages` which pages are held", oncall.NotWhole(*a.PagesFrom))
+	}
+	for _, page := range a.Pages {
+		if page.Alarm == d.pager {
+			return fmt.Errorf("the page %s is open already, so no other would go out: that is no time for a test. `millrace pages` says what it is about", page.Name)
+		}
+	}
+	return nil
+}
+
+// topic that the pager's alarm publishes to.
+func (d *drill) topic() string {
+	return spec.Pager{Stage: d.stage, Severity: d.alarm.Severity}.Topic()
 }
 
 // run makes the alarm fire and clear. Whatever happens in between, the alarm is set back:
@@ -186,7 +218,11 @@ func (d *drill) follow(ctx context.Context, want alarm.State) error {
 		return false, nil
 	})
 	if errors.Is(err, errDrillWait) {
-		return fmt.Errorf("%s does not become %s within %s, although %s is: look at its rule, and deploy again", d.pager, want, drillWait, d.name())
+		why := "look at its rule, and deploy again"
+		if d.alarm.Mute == spec.MuteInDeploy {
+			why = fmt.Sprintf("a deployment mutes it while it runs and for %s after it; if there is none, %s", spec.FormatAge(spec.MuteAfter), why)
+		}
+		return fmt.Errorf("%s does not become %s within %s, although %s is: %s", d.pager, want, drillWait, d.name(), why)
 	}
 	if err == nil {
 		d.step("%s is %s", d.pager, want)
@@ -212,8 +248,8 @@ func (d *drill) page(ctx context.Context, inbox *inbox, want alarm.State) (subje
 
 // whereItIs says where a page can have got stuck.
 func (d *drill) whereItIs() string {
-	topic := spec.Pager{Stage: d.stage, Severity: d.alarm.Severity}.Topic()
-	where := fmt.Sprintf("its actions may be off or suppressed (a deployment runs, or ended less than %s ago); the topic %s may have lost its subscription", spec.MuteAfter, spec.ResourceName(d.f.Env, topic))
+	topic := d.topic()
+	where := fmt.Sprintf("its actions may be off; the topic %s may have lost its subscription", spec.ResourceName(d.f.Env, topic))
 	if topic == spec.AlarmsTopic {
 		function := spec.ResourceName(d.f.Env, spec.OnCall)
 		where += fmt.Sprintf("; or the function %s fails (its log is /aws/lambda/%[1]s, what it could not handle in the queue %[1]s-dlq)", function)

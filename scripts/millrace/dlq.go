@@ -14,6 +14,8 @@ func newDLQ(e env, g *globalOptions) *cobra.Command {
 		Short:   "Look at the dead letters, and send them back",
 		Long: "Look at the dead letters: what could not be processed, kept whole, with the reason. Send them back when the cause is gone.\n\n" +
 			"Each stage has its dead-letter queue; what a redrive gave up on is in the quarantine. " +
+			"A deployed pipeline also has what SNS could not hand to a stage's queue (reason undelivered), and the batches " +
+			"of Kafka records that Lambda gave up on (reason kafka_discarded). " +
 			"Looking leaves the messages as they are.",
 	}, newDLQList(e, g), newDLQShow(e, g), newDLQRedrive(e, g))
 }

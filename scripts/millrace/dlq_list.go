@@ -25,10 +25,12 @@ func newDLQList(e env, g *globalOptions) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List dead letters, and count them by reason",
-		Long: "List the dead letters of every stage and of the quarantine, oldest first, then count all of them by reason, " +
+		Long: "List the dead letters of every stage and of the quarantine, of a deployed pipeline also what SNS could not hand over " +
+			"and the batches of Kafka records that Lambda gave up on, oldest first, then count all of them by reason, " +
 			"with what each reason means and what to do first.\n\n" +
 			"The ID is the event's where it can be read, else the message's; `millrace dlq show` takes either.\n\n" +
-			"With --json: {\"dead_letters\": […], \"total\": N, \"counts\": [{\"queue\", \"stage\", \"reason\", \"count\"}]}.",
+			"With --json: {\"dead_letters\": […], \"total\": N, \"counts\": [{\"queue\", \"stage\", \"reason\", \"count\", \"events\"}]}; " +
+			"a batch of Kafka records has its offsets in \"kafka_batch\".",
 		Example: "  millrace dlq list\n" +
 			"  millrace dlq list --stage process --reason handler_error --limit 5\n" +
 			"  millrace dlq list --json | jq '.counts'",
@@ -102,6 +104,9 @@ func writeDeadLetters(w io.Writer, list *ops.DeadLetterList) error {
 		if _, err := fmt.Fprintln(w); err != nil {
 			return err
 		}
+		if err := writeBatches(w, list.Letters); err != nil {
+			return err
+		}
 	}
 	s := count(list.Total, "dead letter")
 	if n := len(list.Letters); n > 0 && n < list.Total {
@@ -118,16 +123,28 @@ func writeReasons(w io.Writer, counts []ops.DeadLetterCount) error {
 	var b bytes.Buffer
 	for _, c := range counts {
 		info := c.Reason.Info()
-		fmt.Fprintf(&b, "%8s  %s: %s\n", number(c.Count), stageOf(c.Queue, c.Stage), c.Reason)
+		fmt.Fprintf(&b, "%8s  %s: %s", number(c.Count), stageOf(c.Queue, c.Stage), c.Reason)
+		if c.Events > c.Count {
+			fmt.Fprintf(&b, " (%s)", count(c.Events, "event"))
+		}
+		b.WriteByte('\n')
 		fmt.Fprintf(&b, "%10s%s\n%10sDo: %s\n", "", info.Meaning, "", info.Fix)
 	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
+// stageOf is the stage of a dead letter, with its queue where that is not the stage's
+// dead-letter queue.
 func stageOf(queue, stage string) string {
-	if queue == spec.Quarantine {
+	st, _ := spec.StageByName(stage)
+	switch queue {
+	case spec.Quarantine:
 		return stage + " (quarantine)"
+	case spec.KafkaFailed:
+		return stage + " (Kafka)"
+	case st.Undelivered():
+		return stage + " (SNS)"
 	}
 	return stage
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +24,7 @@ type dlqRedriveOptions struct {
 	limit   int
 	rate    float64
 	execute bool
+	kafka   dlqKafkaOptions
 }
 
 func newDLQRedrive(e env, g *globalOptions) *cobra.Command {
@@ -34,10 +36,15 @@ func newDLQRedrive(e env, g *globalOptions) *cobra.Command {
 			"First remove what made them fail: `millrace dlq list` says what.\n\n" +
 			"Without --execute it only counts what it would do. A dead letter that has come back too often " +
 			"(setting MILLRACE_MAX_REDRIVES) goes to the quarantine instead. What is in the quarantine stays there.\n\n" +
-			"With --json: {\"executed\", \"redriven\", \"quarantined\", \"left\", \"failed\", \"by_reason\"}.",
+			"What SNS could not hand to a stage's queue goes there. Of a batch of Kafka records that Lambda gave up on, " +
+			"the records are read from Kafka again (--kafka) and sent to ingest. Records that the topic's retention has " +
+			"deleted are lost: they are named, and the message stays until --discard-lost lets it go.\n\n" +
+			"With --json: {\"executed\", \"redriven\", \"quarantined\", \"left\", \"failed\", \"by_reason\", \"problems\", " +
+			"\"kafka\": {\"batches\", \"records\", \"left\", \"failed\", \"lost\", \"problems\"}}.",
 		Example: "  millrace dlq redrive\n" +
 			"  millrace dlq redrive --stage persist --reason store_unavailable --execute\n" +
-			"  millrace dlq redrive --passing --max 1000 --rate 100 --execute",
+			"  millrace dlq redrive --passing --max 1000 --rate 100 --execute\n" +
+			"  millrace dlq redrive --target aws --reason kafka_discarded --kafka b-1.example.com:9094 --kafka-tls --execute",
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDLQRedrive(c.Context(), e, g, o) },
 	}
@@ -45,8 +52,9 @@ func newDLQRedrive(e env, g *globalOptions) *cobra.Command {
 	c.Flags().StringSliceVar(&o.reasons, "reason", nil, "those with one of these `reasons`, separated by commas")
 	c.Flags().BoolVar(&o.passing, "passing", false, "those whose reason can pass by itself")
 	c.Flags().IntVar(&o.limit, "max", 0, "at most `N`")
-	c.Flags().Float64Var(&o.rate, "rate", 0, "at most `N` a second")
+	c.Flags().Float64Var(&o.rate, "rate", 0, "at most `N` a second; of Kafka, records")
 	c.Flags().BoolVar(&o.execute, "execute", false, "do it")
+	o.kafka.flags(c)
 	complete(c, "stage", stageNames())
 	complete(c, "reason", reasonNames())
 	return c
@@ -81,28 +89,19 @@ func runDLQRedrive(ctx context.Context, e env, g *globalOptions, o dlqRedriveOpt
 		return err
 	}
 	defer t.close()
-	engine, err := redriver(ctx, e, t, e.now)
+	r, err := redriveAll(ctx, e, t, &o, q)
 	if err != nil {
 		return err
 	}
-	r, runErr := engine.Run(ctx, q)
 	if g.json {
-		err = writeJSON(e.stdout, struct {
-			Executed bool `json:"executed"`
-			redrive.Result
-		}{o.execute, r})
+		err = writeJSON(e.stdout, r)
 	} else {
-		err = writeRedrive(e.stdout, o.execute, &r)
+		err = writeRedrive(e.stdout, r)
 	}
-	switch {
-	case runErr != nil:
-		return runErr
-	case err != nil:
+	if err = errors.Join(r.err, err); err != nil {
 		return err
-	case r.Failed > 0:
-		return fmt.Errorf("%s could not be sent and stay where they are: try again", count(r.Failed, "dead letter"))
 	}
-	if o.execute && r.Redriven > 0 {
+	if o.execute && (r.Redriven > 0 || r.Kafka.Records > 0) {
 		if why := t.idle(); why != "" {
 			fmt.Fprintln(e.stderr, why)
 		}
@@ -110,14 +109,47 @@ func runDLQRedrive(ctx context.Context, e env, g *globalOptions, o dlqRedriveOpt
 	return nil
 }
 
+// redriven is what --json writes.
+type redriven struct {
+	Executed bool `json:"executed"`
+	redrive.Result
+	Kafka redrive.ReplayResult `json:"kafka"`
+
+	err error // why not all of it was done
+}
+
+// redriveAll redrives what the request chooses. The error is of what failed before anything
+// was done; what failed later is in the result.
+func redriveAll(ctx context.Context, e env, t target, o *dlqRedriveOptions, q redrive.Request) (*redriven, error) {
+	engine, err := redriver(ctx, e, t, e.now)
+	if err != nil {
+		return nil, err
+	}
+	replayer, end, err := o.kafka.replayer(ctx, e, t)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	r := &redriven{Executed: o.execute}
+	var err1, err2 error
+	r.Result, err1 = engine.Run(ctx, q)
+	if r.Failed > 0 {
+		err1 = errors.Join(err1, fmt.Errorf("%s could not be sent and stay where they are: %s", count(r.Failed, "dead letter"), strings.Join(r.Problems, "; ")))
+	}
+	r.Kafka, err2 = o.kafka.replay(ctx, replayer, q, r.Result)
+	r.err = errors.Join(err1, err2)
+	return r, nil
+}
+
 // writeRedrive says what was done, or would be.
-func writeRedrive(w io.Writer, executed bool, r *redrive.Result) error {
+func writeRedrive(w io.Writer, r *redriven) error {
 	var b bytes.Buffer
 	send, move := "sent", "moved"
-	if !executed {
+	if !r.Executed {
 		send, move = "would send", "would move"
 	}
-	if r.Redriven+r.Quarantined+r.Failed == 0 {
+	kafka := writeReplay(r.Executed, &r.Kafka)
+	if r.Redriven+r.Quarantined+r.Failed == 0 && kafka == "" {
 		b.WriteString("nothing to redrive\n")
 	}
 	if r.Redriven > 0 {
@@ -135,7 +167,8 @@ func writeRedrive(w io.Writer, executed bool, r *redrive.Result) error {
 	if r.Left > 0 {
 		fmt.Fprintf(&b, "%s not chosen\n", count(r.Left, "dead letter"))
 	}
-	if !executed && r.Redriven+r.Quarantined > 0 {
+	b.WriteString(kafka)
+	if !r.Executed && (r.Redriven+r.Quarantined > 0 || r.Kafka.Records > 0) {
 		b.WriteString("\nNothing was done yet: add --execute to do it.\n")
 	}
 	_, err := w.Write(b.Bytes())

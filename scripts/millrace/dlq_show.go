@@ -140,6 +140,7 @@ func writeLetter(w io.Writer, o *ops.Original) error {
 	line("Event id", o.EventID)
 	line("Event source", o.EventSource)
 	line("Event type", o.EventType)
+	writeBatch(line, o.Batch)
 	writeOrigin(line, o)
 	line("Problem", o.Problem)
 	line("Size", size(o.Size))

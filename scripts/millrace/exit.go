@@ -22,7 +22,7 @@ var exitMeaning = map[int]string{
 	exitFailure:     "it failed; standard error says why and what to do",
 	exitUsage:       "the command line is wrong; nothing was done",
 	exitRefused:     "done, but some lines were refused; standard error lists them",
-	exitNotFound:    "there is no such event, dead letter or page",
+	exitNotFound:    "there is no such event, dead letter, page or topic",
 	exitInterrupted: "interrupted by a signal",
 }
 

@@ -61,7 +61,7 @@ func newRoot(e env) *cobra.Command {
 			"  millrace dlq list\n" +
 			"  millrace status --target aws --env prod",
 	},
-		embeddedOnly(g, newRun(e, g)), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newAlarms(e, g), newSLO(e, g), newAck(e, g), newPages(e, g), newRollback(e, g), newCost(e, g), newStore(e, g), newSchema(e, g), embeddedOnly(g, newBench(e, g)), newVersion(e, g))
+		embeddedOnly(g, newRun(e, g)), newSend(e, g), newEvents(e, g), newDLQ(e, g), newStatus(e, g), newAlarms(e, g), newSLO(e, g), newAck(e, g), newPages(e, g), newRollback(e, g), newCost(e, g), newStore(e, g), newTopic(e, g), newSchema(e, g), embeddedOnly(g, newBench(e, g)), newVersion(e, g))
 	root.PersistentFlags().StringVar(&g.data, "data", dataDefault, "data `directory` of the pipeline on this machine")
 	root.PersistentFlags().StringVar(&g.target, "target", targetEmbedded, "`where` the pipeline is: "+strings.Join(targetNames, ", "))
 	root.PersistentFlags().StringVar(&g.env, "env", "", "`name` of the deployed environment, with --target; \"\" for the setting "+envSetting)

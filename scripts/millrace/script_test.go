@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"kafka":         startKafka,
 			"kafka-records": kafkaRecords,
+			"kafka-delete":  kafkaDelete,
+			"queue-message": queueMessage,
 			"store-events":  storeEvents,
 			"big-event":     bigEvent,
 			"running":       waitRunning,

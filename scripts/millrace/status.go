@@ -142,7 +142,7 @@ func formatStatus(w io.Writer, dir string, s *statusJSON, now time.Time) error {
 
 func queueTable(queues map[string]ops.QueueStatus) *table {
 	t := newTable("QUEUE (messages)", ">VISIBLE", ">IN FLIGHT", ">DELAYED", ">OLDEST")
-	for _, name := range append(ops.QueueNames(), furtherQueues()...) {
+	for _, name := range append(ops.QueueNames(), ops.FurtherQueues()...) {
 		q, ok := queues[name]
 		if !ok {
 			continue

@@ -38,6 +38,9 @@ type target interface {
 	door(ctx context.Context, o *clusterOptions) (door, error)
 	// status is the state of the pipeline.
 	status(ctx context.Context, o *clusterOptions) (statusJSON, error)
+	// topic shows the Kafka topic that ingest reads (function.TopicShow), or makes it
+	// where it is missing (function.TopicInit).
+	topic(ctx context.Context, do string) (spec.TopicReport, error)
 	// idle says what has to be started before what waits in the queues is handled; ""
 	// where it is.
 	idle() string

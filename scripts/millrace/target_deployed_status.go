@@ -31,7 +31,7 @@ func (t *deployedTarget) status(ctx context.Context, o *clusterOptions) (s statu
 	meter := &awsio.Meter{Client: cloudwatch.NewFromConfig(f.cfg), Env: f.Env, Now: t.env.now}
 	from := ops.StatusSources{
 		Store: t.counter(ctx), Queues: &agedQueues{f.broker, meter}, Meter: meter, Rate: deployedRate, Now: t.env.now,
-		Lag: (*reportedLag)(meter), Also: furtherQueues(),
+		Lag: (*reportedLag)(meter), Also: ops.FurtherQueues(),
 	}
 	if o.brokers != "" {
 		c, err := o.config(t.env, o.brokers)
@@ -46,18 +46,6 @@ func (t *deployedTarget) status(ctx context.Context, o *clusterOptions) (s statu
 	}
 	s.Status = ops.ReadStatus(ctx, from)
 	return s, nil
-}
-
-// furtherQueues are those that only a deployed pipeline has: what SNS could not hand
-// over, and the batches of Kafka records that Lambda gave up on.
-func furtherQueues() []string {
-	var names []string
-	for _, s := range spec.Stages {
-		if s.Name != spec.Ingest { // it has no topic before it
-			names = append(names, s.Undelivered())
-		}
-	}
-	return append(names, spec.KafkaFailed)
 }
 
 // counter counts events, or says why it cannot: an event store that is not to be reached

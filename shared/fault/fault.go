@@ -72,7 +72,7 @@ func Wrap(err error, reason Reason, op string) error {
 	}
 	var f *Error
 	if errors.As(err, &f) {
-		if f != err {
+		if f != err { //nolint:errorlint // err itself is meant, and not what it wraps
 			return &Error{Kind: f.Kind, Reason: f.Reason, Op: op, Err: err}
 		}
 		named := *f

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/lambdaio"
@@ -16,7 +17,7 @@ import (
 )
 
 // Redrive is the handler of the function dlq-redrive. A schedule redrives what failed
-// for a reason that passes by itself. A direct invocation and each SQS message carry a
+// for a reason that passes by itself, and what a topic could not hand over. A direct invocation and each SQS message carry a
 // redrive.Request in JSON; the direct one is answered with the redrive.Result.
 func (p *Parts) Redrive() lambdaio.Handler {
 	h := &redriver{engine: p.engine(), observe: p.Observe, now: p.Now}
@@ -85,7 +86,7 @@ func (h *redriver) run(ctx context.Context, in *lambdaio.Invocation, q redrive.R
 	start := h.now()
 	r, err := h.engine.Run(ctx, q)
 	if r.Failed > 0 {
-		err = errors.Join(err, fault.New(fault.PublishFailed, "%d dead letters could not be sent and stay where they are", r.Failed))
+		err = errors.Join(err, fault.New(fault.PublishFailed, "%d dead letters could not be sent and stay where they are: %s", r.Failed, strings.Join(r.Problems, "; ")))
 	}
 	if !q.DryRun {
 		h.report(in, start, r, err)

@@ -12,8 +12,9 @@ import (
 
 // States of an alarm, as CloudWatch spells them.
 const (
-	InAlarm = "ALARM"
-	OK      = "OK"
+	InAlarm          = "ALARM"
+	OK               = "OK"
+	insufficientData = "INSUFFICIENT_DATA" // it has not been judged yet, or its data are missing
 )
 
 // StateChange is an alarm that changed its state, as CloudWatch publishes it to SNS

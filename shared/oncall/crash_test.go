@@ -63,15 +63,15 @@ func TestCrashAfterPublishing(t *testing.T) {
 
 // The bucket does not answer: whoever is on call hears of the alarm all the same.
 func TestPagesCannotBeKept(t *testing.T) {
-	fail := map[string]func(*memory){
-		"load":       func(m *memory) { m.load = func() error { return errDown } },
-		"save":       func(m *memory) { m.save = func() (bool, error) { return false, errDown } },
-		"conflict":   func(m *memory) { m.save = func() (bool, error) { return false, nil } },
-		"unreadable": func(m *memory) { _, _ = m.Memory.Save(t.Context(), []byte("{"), "") },
+	fail := map[string]func(*world){
+		"load":       func(w *world) { w.open.load = func() error { return errDown } },
+		"save":       func(w *world) { w.open.save = func() (bool, error) { return false, errDown } },
+		"conflict":   func(w *world) { w.open.save = func() (bool, error) { return false, nil } },
+		"unreadable": func(w *world) { w.saveBytes(t, []byte("{")) },
 	}
 	for name, f := range fail {
 		w := newWorld(t)
-		f(w.open)
+		f(w)
 		if _, err := w.Handle(t.Context(), w.set(persistP1, InAlarm)); err == nil {
 			t.Errorf("%s: no error, so Lambda does not retry it", name)
 		}
@@ -136,4 +136,36 @@ func TestAcknowledgementIsToldLater(t *testing.T) {
 	w.clock = w.clock.Add(time.Minute)
 	w.handle(t, []byte(tick))
 	w.want(t, "page-secondary acknowledged repeated")
+}
+
+// A crash between arming and publishing: what was held goes out with the next tick. One
+// before it is written down arms the deployment then.
+func TestCrashWhileArming(t *testing.T) {
+	for name, c := range map[string]struct {
+		fail, mend func(w *world)
+		want       string
+	}{
+		"publish": {
+			func(w *world) { w.topics.fail = func(string) error { return errDown } },
+			func(w *world) { w.topics.fail = nil }, "page-p1 opened repeated",
+		},
+		"save": {
+			func(w *world) { w.open.save = func() (bool, error) { return false, errDown } },
+			func(w *world) { w.open.save = nil }, "page-p1 opened",
+		},
+	} {
+		w := newDeployment(t)
+		s := newSite(w)
+		w.deliver(t, s.flip(persistP1, "always"))
+		w.clock = start.Add(armAfter)
+		c.fail(w)
+		if _, err := w.Handle(t.Context(), []byte(tick)); !errors.Is(err, errDown) {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.want(t, "")
+		c.mend(w)
+		w.restart()
+		w.ticks(t, 1)
+		w.want(t, c.want)
+	}
 }

@@ -12,5 +12,14 @@
 // latest. When the pages cannot be read or written, the page is published all the same
 // and says so: paging does not depend on the bucket.
 //
+// What CloudWatch's messages do not tell, a tick asks for: an alarm that is in ALARM and has
+// no page gets one (Find), one that has a page and is OK ends it (Reconcile).
+//
+// # Not every change is a page
+//
+// The pages of a deployment that has never been whole are held: they go out when it has had
+// the time to be (Arm). The page of an alarm that is OK because a deployment mutes it is
+// muted, and goes on when the mute ends.
+//
 // State and its methods are pure: the time is an argument. Pager is the flow around them.
 package oncall

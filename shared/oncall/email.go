@@ -28,7 +28,10 @@ func (w *writer) email(d Due) string {
 		fmt.Fprintf(&b, "It was:\n\n")
 	} else {
 		fmt.Fprintf(&b, "Since %s.\n", p.Opened.UTC().Format(clock))
-		w.respond(&b, p)
+		if p.Found {
+			fmt.Fprintf(&b, "CloudWatch's message of it did not arrive: on-call found the alarm when it looked.\n")
+		}
+		w.respond(&b, p, d.Notice.Kind)
 	}
 	w.faults(&b, p)
 	fmt.Fprintf(&b, "Dashboard: %s\n", w.place.dashboard())
@@ -65,10 +68,13 @@ func (w *writer) head(b *strings.Builder, d Due) {
 }
 
 // respond says by when to answer, how, and who is next.
-func (w *writer) respond(b *strings.Builder, p *Page) {
+func (w *writer) respond(b *strings.Builder, p *Page, k Kind) {
 	s := p.severity()
 	switch at, role, ok := p.Next(); {
 	case p.Acked != nil:
+		if k != Taken {
+			fmt.Fprintf(b, "%s has it since %s.\n", oneLine(p.Acked.By), p.Acked.At.UTC().Format(clock))
+		}
 	case ok:
 		fmt.Fprintf(b, "Respond within %s. If nobody acknowledges it by %s, it goes to %s.\nAcknowledge: %s\n", s.Within(), at.UTC().Format(clock), role, w.ackCommand(p))
 	case s.Respond == 0:

@@ -65,7 +65,9 @@ type topics struct {
 	t    testing.TB
 	now  func() time.Time
 	fail func(subject string) error
-	sent []published
+	// check is told of what is published; nil: nobody asks.
+	check func(published)
+	sent  []published
 }
 
 func (s *topics) Publish(_ context.Context, topic, subject, body string) error {
@@ -79,6 +81,9 @@ func (s *topics) Publish(_ context.Context, topic, subject, body string) error {
 	}
 	p := published{topic: topic, subject: subject, at: s.now()}
 	p.email, p.program = s.read(subject, body)
+	if s.check != nil {
+		s.check(p)
+	}
 	s.sent = append(s.sent, p)
 	return nil
 }
@@ -112,13 +117,19 @@ func (s *topics) read(subject, body string) (email string, p program) {
 
 // alarms answers from a map.
 type alarms struct {
-	all map[string]Alarm
-	err error
+	all  map[string]Alarm
+	err  error
+	fail func() error // nil: none fails
 }
 
 func (a *alarms) Describe(_ context.Context, names []string) ([]Alarm, error) {
 	if a.err != nil {
 		return nil, a.err
+	}
+	if a.fail != nil {
+		if err := a.fail(); err != nil {
+			return nil, err
+		}
 	}
 	var list []Alarm
 	for _, n := range names {
@@ -138,9 +149,17 @@ type world struct {
 	alarms *alarms
 }
 
+// newWorld is one whose deployment is armed.
+func newWorld(t testing.TB) *world {
+	w := newDeployment(t)
+	w.save(t, armed())
+	return w
+}
+
 var place = Place{Env: "prod", Region: "eu-west-1", Target: "aws"}
 
-func newWorld(t testing.TB) *world {
+// newDeployment is a world in which on-call has never run.
+func newDeployment(t testing.TB) *world {
 	w := &world{clock: start, open: new(memory), alarms: &alarms{all: map[string]Alarm{}}}
 	now := func() time.Time { return w.clock }
 	w.topics = &topics{t: t, now: now}
@@ -202,6 +221,23 @@ func (w *world) state(t testing.TB) State {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// save a state in the place of the one that is there.
+func (w *world) save(t testing.TB, s State) {
+	t.Helper()
+	w.saveBytes(t, []byte(marshal(s)))
+}
+
+func (w *world) saveBytes(t testing.TB, body []byte) {
+	t.Helper()
+	_, version, err := w.open.Memory.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if saved, err := w.open.Memory.Save(t.Context(), body, version); !saved || err != nil {
+		t.Fatal(saved, err)
+	}
 }
 
 // errDown is what a service says that is down.

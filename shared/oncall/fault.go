@@ -3,6 +3,7 @@ package oncall
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -39,14 +40,47 @@ type Reading struct {
 	Comparison string   `json:"comparison,omitempty"`
 }
 
-// faults finds the alarms behind a composite alarm's rule: its children in ALARM. A child
-// with several conditions is composite itself, and its own children have the values. When
-// CloudWatch cannot be asked, or all is well again by now, the alarms that the message
-// names are all there is to say.
-func faults(ctx context.Context, alarms Alarms, rule string, triggering []string) ([]Fault, error) {
+// Behind is what is behind a composite alarm. The zero value: nothing is.
+type Behind struct {
+	Faults []Fault // the alarms of its rule that are in ALARM
+	// Unknown: CloudWatch could not be asked.
+	Unknown bool
+	// Last is when an alarm of the rule last changed its state.
+	Last time.Time
+}
+
+// goesOn says whether something that the page is about is still in ALARM. What is unknown
+// may be: a tick can tell.
+func (b *Behind) goesOn(p *Page) bool {
+	if b.Unknown || len(p.Faults) == 0 {
+		return b.Unknown || len(b.Faults) > 0
+	}
+	return slices.ContainsFunc(b.Faults, func(f Fault) bool {
+		return slices.ContainsFunc(p.Faults, func(g Fault) bool { return f.Alarm == g.Alarm })
+	})
+}
+
+// or the alarms that a message names: they are all there is to say when CloudWatch could
+// not be asked, or all is well again by now.
+func (b *Behind) or(triggering []string) []Fault {
+	if len(b.Faults) > 0 {
+		return b.Faults
+	}
+	var named []Fault
+	for _, name := range triggering {
+		named = append(named, Fault{Alarm: name})
+	}
+	return named
+}
+
+// behind finds what is behind a composite alarm's rule. A child with several conditions is
+// composite itself, and its own children have the values; an error of those leaves only the
+// values out.
+func behind(ctx context.Context, alarms Alarms, rule string) (b Behind, err error) {
 	all, err := describe(ctx, alarms, children(rule))
-	var found []Fault
+	b.Unknown = err != nil
 	for _, a := range all {
+		b.Last = latest(b.Last, a.Since)
 		if a.State != InAlarm {
 			continue
 		}
@@ -62,14 +96,9 @@ func faults(ctx context.Context, alarms Alarms, rule string, triggering []string
 				f.Readings = append(f.Readings, reading(c))
 			}
 		}
-		found = append(found, f)
+		b.Faults = append(b.Faults, f)
 	}
-	if len(found) == 0 {
-		for _, name := range triggering {
-			found = append(found, Fault{Alarm: name})
-		}
-	}
-	return found, err
+	return b, err
 }
 
 func describe(ctx context.Context, alarms Alarms, names []string) ([]Alarm, error) {

@@ -130,6 +130,9 @@ func (w *writer) program(d Due, now time.Time) map[string]any {
 	if at, role, ok := p.Next(); ok {
 		ours["respondBy"], ours["next"] = formatTime(at), role
 	}
+	if p.Found {
+		ours["found"] = true // and CloudWatch's members are as on-call read them
+	}
 	if p.Acked != nil {
 		ours["acknowledgedBy"], ours["note"] = p.Acked.By, p.Acked.Note
 	}

@@ -40,6 +40,7 @@ func TestPage(t *testing.T) {
 	}
 
 	w.clock = start.Add(12*time.Minute + 30*time.Second)
+	w.set("millrace-prod-persist-error-rate-critical", OK)
 	w.handle(t, w.set(persistP1, OK))
 	p = w.want(t, "page-p1 resolved")[0]
 	if p.subject != "OK: P1 persist-p1 is over after 12m30s (prod)" || p.program.NewStateValue != OK || p.program.OldStateValue != InAlarm || p.program.Millrace.LastedSeconds != 750 {

@@ -13,40 +13,53 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-// history is a random one of alarms, deliveries, people and failures, and what must hold
-// whatever it is.
+// history is a random one of alarms, deployments, deliveries, people and failures, and what
+// must hold whatever it is.
 type history struct {
 	*world
 	t       *rapid.T
+	site    *site
 	late    [][]byte // messages that SNS has not delivered for good
 	acked   map[string]time.Time
 	opened  map[string]bool      // pages of which "opened" went out
 	reached map[string]time.Time // page → when it was at engineering
 	plain   map[string]int       // publications not marked as repeated
+	pages   map[string]int       // alarm → those of them that opened a page
 	failing bool
 }
 
-var historyAlarms = []string{persistP1, "millrace-prod-ingest-p1", "millrace-prod-process-p2", "millrace-prod-ingest-p4"}
-
-// TestHistories: whatever happens, in whatever order and however often SNS delivers, and
-// whichever calls fail,
+// TestHistories: whatever happens, in whatever order and however often SNS delivers, if it
+// does, and whichever calls fail,
 //   - an alarm has at most one open page;
 //   - a page that is acknowledged is not escalated;
-//   - a publication that may be a second one says so;
-//   - once nothing fails any more, every change has been published, and every page that
-//     nobody has acknowledged is with the last of its chain within as many response times
-//     as the chain is long, and a minute.
+//   - nothing of a page that is held or muted is published, nor anything before the
+//     deployment is armed;
+//   - a publication that may be a second one says so, and an alarm that goes off once opens
+//     no two pages;
+//   - once nothing fails any more, an alarm of an armed deployment that stays in ALARM has a
+//     page that is published two ticks after its message counts as lost;
+//   - every page that nobody has acknowledged is with the last of its chain within as many
+//     response times as the chain is long, and a minute.
 func TestHistories(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		h := &history{
-			world: newWorld(t), t: rt, acked: map[string]time.Time{}, opened: map[string]bool{}, reached: map[string]time.Time{}, plain: map[string]int{},
+			world: newDeployment(t), t: rt, acked: map[string]time.Time{}, opened: map[string]bool{}, reached: map[string]time.Time{},
+			plain: map[string]int{}, pages: map[string]int{},
 		}
+		if rapid.Bool().Draw(rt, "armed") {
+			h.save(t, armed())
+		}
+		h.site = newSite(h.world)
+		h.site.skew = time.Duration(rapid.IntRange(0, 1).Draw(rt, "skew ms")) * time.Millisecond
 		h.inject()
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
 			h.step()
 			h.check()
 		}
 		h.failing = false
+		if rapid.Bool().Draw(rt, "all are lost") {
+			h.late = nil
+		}
 		h.deliver(len(h.late))
 		h.settle()
 	})
@@ -61,6 +74,13 @@ func (h *history) inject() {
 		}
 		return nil
 	}
+	h.topics.check = h.mayPublish
+	h.alarms.fail = func() error {
+		if fails("describe") {
+			return errDown
+		}
+		return nil
+	}
 	h.open.save = func() (bool, error) {
 		if fails("save") {
 			return false, errDown
@@ -69,29 +89,60 @@ func (h *history) inject() {
 	}
 }
 
+// unkept says whether a publication is of a page that could not be written down: of that
+// on-call knows nothing more than the message.
+func unkept(p *published) bool { return strings.Contains(p.email, "could not be written down") }
+
+// mayPublish holds a publication against what is written down at that moment.
+func (h *history) mayPublish(p published) {
+	if unkept(&p) {
+		return
+	}
+	s := h.now()
+	if s.Armed.IsZero() {
+		h.t.Fatalf("%q is published, and the deployment is not armed", p.subject)
+	}
+	for _, page := range s.Pages {
+		if page.ID == p.program.Millrace.Page && page.quiet() {
+			h.t.Fatalf("%q is published, and the page is held (%v) or muted (%v)", p.subject, page.Held, page.Muted)
+		}
+	}
+}
+
 func (h *history) step() {
 	h.failing = rapid.Bool().Draw(h.t, "failing")
-	switch rapid.SampledFrom([]string{"alarm", "deliver", "deliver", "tick", "tick", "ack", "restart"}).Draw(h.t, "step") {
+	switch rapid.SampledFrom([]string{"alarm", "alarm", "deploy", "deliver", "deliver", "tick", "tick", "ack", "restart"}).Draw(h.t, "step") {
 	case "alarm":
-		h.clock = h.clock.Add(time.Duration(rapid.IntRange(1, 5000).Draw(h.t, "ms")) * time.Millisecond)
-		alarm := rapid.SampledFrom(historyAlarms).Draw(h.t, "alarm")
-		state := InAlarm
-		if h.alarms.all[alarm].State == InAlarm {
-			state = OK
-		}
-		h.late = append(h.late, h.set(alarm, state))
+		h.pause()
+		h.change(h.site.flip(rapid.SampledFrom(historyPagers).Draw(h.t, "pager"), rapid.SampledFrom(childNames).Draw(h.t, "child")))
+	case "deploy":
+		h.pause()
+		h.change(h.site.deploy())
 	case "deliver":
 		h.deliver(rapid.IntRange(0, len(h.late)).Draw(h.t, "messages"))
 	case "tick":
 		h.clock = h.clock.Add(time.Duration(rapid.SampledFrom([]int{1, 1, 7, 15}).Draw(h.t, "minutes")) * time.Minute)
 		h.invoke([]byte(tick))
 	case "ack":
-		name := rapid.SampledFrom(historyAlarms).Draw(h.t, "ack")
+		name := rapid.SampledFrom(historyPagers).Draw(h.t, "ack")
 		if answer := h.invoke(ackOf(name, "ada")); answer != nil {
 			h.acked[answer.ID] = h.clock
 		}
 	case "restart":
 		h.restart()
+	}
+}
+
+func (h *history) pause() {
+	h.clock = h.clock.Add(time.Duration(rapid.IntRange(2, 5000).Draw(h.t, "ms")) * time.Millisecond)
+}
+
+// change: CloudWatch tells of pagers that changed their state, or the message is lost.
+func (h *history) change(messages [][]byte) {
+	for _, m := range messages {
+		if rapid.IntRange(0, 4).Draw(h.t, "lost") > 0 {
+			h.late = append(h.late, m)
+		}
 	}
 }
 
@@ -144,7 +195,10 @@ func (h *history) watch() {
 		case Kind(m.Kind) == Opened:
 			h.opened[m.Page] = true
 		}
-		if unkept := strings.Contains(p.email, "could not be written down"); !m.Repeated && !unkept {
+		if !m.Repeated && !unkept(&p) {
+			if Kind(m.Kind) == Opened {
+				h.pages[p.program.AlarmName]++
+			}
 			key := fmt.Sprint(m.Page, m.Kind, p.topic)
 			if h.plain[key]++; h.plain[key] > 1 {
 				h.t.Fatalf("%s came twice, and says nothing of it", key)
@@ -153,11 +207,17 @@ func (h *history) watch() {
 	}
 }
 
-func (h *history) check() {
-	s, _, err := read(context.Background(), h.open)
+// now is what is written down.
+func (h *history) now() State {
+	s, _, err := read(context.Background(), &h.open.Memory)
 	if err != nil {
 		h.t.Fatal(err)
 	}
+	return s
+}
+
+func (h *history) check() {
+	s := h.now()
 	open := map[string]int{}
 	for _, p := range s.Open() {
 		if open[p.Alarm]++; open[p.Alarm] > 1 {
@@ -171,54 +231,62 @@ func (h *history) settle() {
 	for len(h.late) > 0 {
 		h.deliver(1)
 	}
-	s, _, err := read(context.Background(), h.open)
-	if err != nil {
-		h.t.Fatal(err)
-	}
+	h.clock = h.clock.Add(messageLate + time.Second)
 	quiet := h.clock
-	for h.clock.Before(quiet.Add(2*time.Hour + 2*spec.OnCallEvery)) {
-		h.clock = h.clock.Add(spec.OnCallEvery)
+	for n := 1; h.clock.Before(quiet.Add(2*time.Hour + armAfter + 2*spec.OnCallEvery)); n++ {
 		h.invoke([]byte(tick))
+		if n == 2 {
+			h.paged()
+		}
+		h.clock = h.clock.Add(spec.OnCallEvery)
 	}
-	for _, p := range s.Open() {
-		h.settled(p, quiet)
-	}
-	for _, alarm := range historyAlarms {
-		h.agrees(alarm)
-	}
-}
-
-// settled: the page went out, and as far as it should. Ticks are regular from quiet on.
-func (h *history) settled(p Page, quiet time.Time) {
-	if !h.opened[p.ID] {
-		h.t.Fatalf("%s never went out", p.ID)
-	}
-	s := p.severity()
-	if p.Acked != nil || h.alarms.all[p.Alarm].State != InAlarm || len(s.Chain) < 3 {
-		return
-	}
-	limit := p.Paged.Add(time.Duration(len(s.Chain)-1) * s.Respond)
-	if limit.Before(quiet) {
-		limit = quiet
-	}
-	if at, ok := h.reached[p.ID]; !ok || at.After(limit.Add(spec.OnCallEvery)) {
-		h.t.Fatalf("%s was paged at %v and reached engineering at %v (%v), not by %v", p.ID, p.Paged, at, ok, limit)
-	}
-}
-
-// agrees: an alarm has an open page exactly when it is in ALARM.
-func (h *history) agrees(alarm string) {
-	s, _, err := read(context.Background(), h.open)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if p, on := s.openPage(alarm), h.alarms.all[alarm].State == InAlarm; (p != nil) != on {
-		h.t.Fatalf("%s is in ALARM: %v, and its open page is %+v", alarm, on, p)
+	h.paged()
+	s := h.now()
+	if s.Armed.IsZero() {
+		h.t.Fatal("never armed")
 	}
 	for _, p := range s.Pages {
-		if len(p.Notices) > 0 {
-			h.t.Fatalf("never published: %+v", p)
+		h.settled(p, quiet)
+	}
+	for alarm, n := range h.pages {
+		if n > h.site.times[alarm] {
+			h.t.Fatalf("%s went off %d times and opened %d pages", alarm, h.site.times[alarm], n)
 		}
+	}
+}
+
+// paged: each pager in ALARM has an open page that went out, unless the deployment is not
+// armed; and no other has a page that is not muted.
+func (h *history) paged() {
+	s := h.now()
+	for _, alarm := range historyPagers {
+		p, on := s.openPage(alarm), h.alarms.all[alarm].State == InAlarm
+		switch {
+		case on && p == nil, on && !p.Muted.IsZero():
+			h.t.Fatalf("%s is in ALARM, and its page is %+v", alarm, p)
+		case on && !s.Armed.IsZero() && !h.opened[p.ID]:
+			h.t.Fatalf("%s never went out", p.ID)
+		case !on && p != nil && (p.Muted.IsZero() || !h.site.behind(p)):
+			h.t.Fatalf("%s is OK, and its page is %+v", alarm, p)
+		}
+	}
+}
+
+// settled: all of the page went out that should. Ticks are regular from quiet on.
+func (h *history) settled(p Page, quiet time.Time) {
+	if !p.open() || p.quiet() {
+		return
+	}
+	if len(p.Notices) > 0 {
+		h.t.Fatalf("never published: %+v", p)
+	}
+	s := p.severity()
+	if p.Acked != nil || len(s.Chain) < 3 {
+		return
+	}
+	limit := latest(quiet, p.Paged.Add(time.Duration(len(s.Chain)-1-p.From)*s.Respond))
+	if at, ok := h.reached[p.ID]; !ok || at.After(limit.Add(spec.OnCallEvery)) {
+		h.t.Fatalf("%s was paged at %v and reached engineering at %v (%v), not by %v", p.ID, p.Paged, at, ok, limit)
 	}
 }
 

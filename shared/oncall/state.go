@@ -2,7 +2,6 @@ package oncall
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +19,11 @@ type State struct {
 	// Closed remembers the last page of each alarm, so that a message that SNS delivers
 	// late or twice does not open it again.
 	Closed map[string]Closed `json:"closed,omitempty"`
+	// Begun is when on-call first ran on this deployment; zero: it has not.
+	Begun time.Time `json:"begun,omitzero"`
+	// Armed is when the deployment was first whole, or had had the time to be (armAfter);
+	// zero: it has not been yet, and pages are held.
+	Armed time.Time `json:"armed,omitzero"`
 }
 
 // Closed are the transitions of an alarm that is OK.
@@ -31,73 +35,6 @@ type Closed struct {
 // forgetAfter is how long an alarm's last page is remembered. Lambda gives up on a
 // message of SNS after 6 hours (AWS Lambda Developer Guide, "Asynchronous invocation").
 const forgetAfter = 24 * time.Hour
-
-// Page is an alarm that somebody must respond to. An alarm has at most one that is open.
-type Page struct {
-	ID       string          `json:"id"` // PageID
-	Alarm    string          `json:"alarm"`
-	Severity string          `json:"severity"`
-	Opened   time.Time       `json:"opened"` // when the alarm went off
-	Paged    time.Time       `json:"paged"`  // when on-call heard of it: response times count from here
-	Level    int             `json:"level"`  // index in the severity's chain of the last role that is paged
-	Acked    *Ack            `json:"acked,omitempty"`
-	Resolved *Resolution     `json:"resolved,omitempty"`
-	Faults   []Fault         `json:"faults,omitempty"`  // the alarms behind it, as they were last seen
-	Message  json.RawMessage `json:"message,omitempty"` // CloudWatch's own
-	Notices  []Notice        `json:"notices,omitempty"` // to be published, in this order
-	// Unkept is why this page could not be written down. It is never in the State.
-	Unkept string `json:"-"`
-}
-
-// PageID of an alarm that went off at a time: "millrace-prod-persist-p1@20261124T031500.123Z".
-func PageID(alarm string, at time.Time) string {
-	return alarm + "@" + at.UTC().Format("20060102T150405.000Z")
-}
-
-// Ack is who has taken a page.
-type Ack struct {
-	By   string    `json:"by"`
-	Note string    `json:"note,omitempty"`
-	At   time.Time `json:"at"`
-}
-
-// Resolution is how a page ended.
-type Resolution struct {
-	At     time.Time `json:"at"` // when the alarm became OK
-	Reason string    `json:"reason,omitempty"`
-}
-
-// Kind of a notice.
-type Kind string
-
-// Kinds of notices.
-const (
-	Opened    Kind = "opened"
-	Escalated Kind = "escalated"
-	Taken     Kind = "acknowledged"
-	Resolved  Kind = "resolved"
-)
-
-// Notice is one publication that is not known to have happened.
-type Notice struct {
-	Kind  Kind `json:"kind"`
-	Level int  `json:"level"` // whom it is for
-	// Attempts begun. From the second on the notice may have been published before.
-	Attempts int `json:"attempts,omitempty"`
-	// Until then the invocation that began the last attempt is trusted to finish it.
-	Until time.Time `json:"until,omitzero"`
-}
-
-// severity of the page. What the table does not know is critical: better once too loud.
-func (p *Page) severity() spec.Severity {
-	if s, ok := spec.SeverityByName(p.Severity); ok {
-		return s
-	}
-	return spec.Severities[0]
-}
-
-// open: somebody must still respond, or has and the alarm goes on.
-func (p *Page) open() bool { return p.Resolved == nil }
 
 // openPage of an alarm, nil without one.
 func (s *State) openPage(alarm string) *Page {
@@ -123,66 +60,85 @@ func (s *State) Open() []Page {
 	return open
 }
 
-// Apply takes a change of an alarm's state into account. SNS delivers at least once and
-// in any order, so the transitions' own times decide, not the order in which they come.
-// INSUFFICIENT_DATA changes nothing: a composite alarm has it only after it was created
-// (Amazon CloudWatch API reference, PutCompositeAlarm).
-func (s *State) Apply(c StateChange, severity string, faults []Fault, now time.Time) {
+// Apply takes a change of an alarm's state into account. behind is what is behind the alarm
+// now. SNS delivers at least once and in any order, so the transitions' own times decide,
+// not the order in which they come. INSUFFICIENT_DATA changes nothing: a composite alarm
+// has it only after it was created (Amazon CloudWatch API reference, PutCompositeAlarm).
+func (s *State) Apply(c StateChange, severity string, behind Behind, now time.Time) {
 	switch c.State {
 	case InAlarm:
-		s.alarm(c, severity, faults, now)
+		s.alarm(c, severity, behind, now)
 	case OK:
-		s.ok(c.Alarm, c.At, c.Reason)
+		s.ok(c.Alarm, c.At, c.Reason, behind)
 	}
+	s.Arm(false, now)
 	s.tidy(now)
 }
 
-func (s *State) alarm(c StateChange, severity string, faults []Fault, now time.Time) {
-	if slices.ContainsFunc(s.Pages, func(p Page) bool { return p.Alarm == c.Alarm && !p.Opened.Before(c.At) }) {
-		return // this transition is known, or overtaken by a later one
+func (s *State) alarm(c StateChange, severity string, behind Behind, now time.Time) {
+	for i := range s.Pages {
+		if p := &s.Pages[i]; p.Alarm == c.Alarm && !c.At.After(p.heard()) {
+			p.hear(c) // this transition is known, or overtaken by a later one
+			return
+		}
 	}
 	last := s.Closed[c.Alarm]
 	if !last.Opened.IsZero() && !c.At.After(last.Opened) {
 		return
 	}
 	if old := s.openPage(c.Alarm); old != nil {
-		// Its OK was lost. The new page stands for it, and nobody has acknowledged that.
+		if c.At.Before(old.Muted) {
+			return // overtaken
+		}
+		if !old.Muted.IsZero() && (len(behind.Faults) == 0 || behind.goesOn(old)) {
+			old.resume(c.At, behind.Faults, now)
+			return
+		}
+		// Its OK was lost, or what it was about has ended and this is something else. The new
+		// page stands for it, and nobody has acknowledged that.
 		s.remove(old.ID)
 	}
 	s.Pages = append(s.Pages, Page{
-		ID: PageID(c.Alarm, c.At), Alarm: c.Alarm, Severity: severity, Opened: c.At, Paged: now,
-		Faults: faults, Message: c.Message, Notices: []Notice{{Kind: Opened}},
+		ID: PageID(c.Alarm, c.At), Alarm: c.Alarm, Severity: severity, Opened: c.At, Paged: now, Held: s.Armed.IsZero(),
+		Faults: behind.or(c.Triggering), Message: c.Message, Notices: []Notice{{Kind: Opened}},
 	})
 	if c.At.Before(last.Resolved) { // the OK came first
-		s.ok(c.Alarm, last.Resolved, "")
+		s.ok(c.Alarm, last.Resolved, "", behind)
 	}
 }
 
-func (s *State) ok(alarm string, at time.Time, reason string) {
+// ok ends the page of an alarm that is OK. While what the page is about goes on, the
+// alarm's rule mutes it: the page is muted then, and not ended to come again as a new one.
+func (s *State) ok(alarm string, at time.Time, reason string, behind Behind) {
 	closed := s.Closed[alarm]
 	if p := s.openPage(alarm); p != nil {
-		if at.Before(p.Opened) {
+		if at.Before(p.since()) {
 			return // of an earlier fault
 		}
-		p.Resolved = &Resolution{At: at, Reason: reason}
-		p.drop(Escalated)
-		for level := range p.Level + 1 {
-			p.Notices = append(p.Notices, Notice{Kind: Resolved, Level: level})
+		if !p.Held && behind.goesOn(p) {
+			p.mute(at, behind.Faults)
+			return
 		}
-		closed.Opened = p.Opened
+		closed.Opened = p.heard()
+		if closed.Opened.After(at) { // by the clock of on-call
+			closed.Opened = at
+		}
+		switch {
+		case p.Held:
+			s.remove(p.ID) // nobody knows of it
+		case !p.Muted.IsZero():
+			// The alarm itself may have gone off before that for another reason: Closed has
+			// its own transitions.
+			p.resolve(latest(at, behind.Last), reason)
+		default:
+			p.resolve(at, reason)
+		}
 	}
-	if at.After(closed.Resolved) {
-		closed.Resolved = at
-	}
+	closed.Resolved = latest(closed.Resolved, at)
 	if s.Closed == nil {
 		s.Closed = make(map[string]Closed)
 	}
 	s.Closed[alarm] = closed
-}
-
-// drop takes back the notices of a kind.
-func (p *Page) drop(k Kind) {
-	p.Notices = slices.DeleteFunc(p.Notices, func(n Notice) bool { return n.Kind == k })
 }
 
 func (s *State) remove(id string) {
@@ -220,28 +176,6 @@ func (s *State) Acknowledge(r AckRequest, prefix string, now time.Time) (Page, e
 	return Page{}, fmt.Errorf("%w: %s", ErrNoPage, r.Page)
 }
 
-// Reconcile resolves the open pages whose alarms are OK by now or gone: the message that
-// said so was lost. now is when the alarms were asked.
-func (s *State) Reconcile(alarms map[string]Alarm, now time.Time) {
-	for _, p := range s.Open() {
-		switch a, ok := alarms[p.Alarm]; {
-		case !ok:
-			s.ok(p.Alarm, now, "the alarm does not exist any more")
-		case a.State == OK: // ok ignores one of before the page
-			s.ok(p.Alarm, a.Since, a.Reason)
-		}
-	}
-}
-
-// Refresh replaces what is behind pages, by page id, with what is behind them now.
-func (s *State) Refresh(behind map[string][]Fault) {
-	for i := range s.Pages {
-		if f := behind[s.Pages[i].ID]; len(f) > 0 {
-			s.Pages[i].Faults = f
-		}
-	}
-}
-
 // Escalate pages the next role for every page that nobody has acknowledged in time: the
 // response time after the page for the second, as long again for the third.
 func (s *State) Escalate(now time.Time) {
@@ -254,21 +188,6 @@ func (s *State) Escalate(now time.Time) {
 	}
 }
 
-func (p *Page) overdue(now time.Time) bool {
-	at, _, ok := p.Next()
-	return ok && !now.Before(at)
-}
-
-// Next is when the page goes to whom if nobody acknowledges it; ok is false when it goes
-// to nobody else.
-func (p *Page) Next() (at time.Time, role string, ok bool) {
-	s := p.severity()
-	if !p.open() || p.Acked != nil || s.Respond == 0 || p.Level+1 >= len(s.Chain) {
-		return time.Time{}, "", false
-	}
-	return p.Paged.Add(time.Duration(p.Level+1) * s.Respond), s.Chain[p.Level+1], true
-}
-
 // Due is one notice to publish now.
 type Due struct {
 	Page   Page
@@ -279,11 +198,15 @@ type Due struct {
 // timeout, after which Lambda has ended it.
 const claimFor = spec.OnCallTimeout
 
-// Claim begins an attempt at every notice that nobody is publishing.
+// Claim begins an attempt at every notice that nobody is publishing. Those of pages that
+// are held or muted wait.
 func (s *State) Claim(now time.Time) []Due {
 	var due []Due
 	for i := range s.Pages {
 		p := &s.Pages[i]
+		if p.quiet() {
+			continue
+		}
 		for j := range p.Notices {
 			n := &p.Notices[j]
 			if now.Before(n.Until) {

@@ -57,15 +57,23 @@ func TestOverdueForLong(t *testing.T) {
 	w.want(t, "page-engineering escalated repeated")
 }
 
+// armed is a state whose pages go out.
+func armed() State { return State{Begun: start.Add(-time.Hour), Armed: start.Add(-time.Hour)} }
+
+// okAt: the alarm "a" has been OK since then, with nothing behind it.
+func okAt(since time.Time) []Sight {
+	return []Sight{{Alarm: Alarm{Name: "a", State: OK, Since: since}, Behind: &Behind{}}}
+}
+
 // What CloudWatch says of the time before the page resolves nothing.
 func TestReconcileWithOldNews(t *testing.T) {
-	var s State
-	s.Apply(StateChange{Alarm: "a", State: InAlarm, At: start}, "P1", nil, start)
-	s.Reconcile(map[string]Alarm{"a": {Name: "a", State: OK, Since: start.Add(-time.Minute)}}, start)
+	s := armed()
+	s.Apply(StateChange{Alarm: "a", State: InAlarm, At: start}, "P1", Behind{}, start)
+	s.Reconcile(okAt(start.Add(-time.Minute)), start)
 	if len(s.Open()) != 1 {
 		t.Error("an OK of before the page ended it")
 	}
-	s.Reconcile(map[string]Alarm{"a": {Name: "a", State: OK, Since: start.Add(time.Minute)}}, start.Add(time.Minute))
+	s.Reconcile(okAt(start.Add(time.Minute)), start.Add(time.Minute))
 	if len(s.Open()) != 0 {
 		t.Error("still open")
 	}
@@ -79,10 +87,10 @@ func TestOverlappingDeliveries(t *testing.T) {
 		{Alarm: "a", State: InAlarm, At: at(2)}, {Alarm: "a", State: OK, At: at(3)},
 	}
 	permute(changes, func(order []StateChange) {
-		var s State
+		s := armed()
 		opened := map[string]bool{}
 		for _, c := range order {
-			s.Apply(c, "P1", nil, at(4))
+			s.Apply(c, "P1", Behind{}, at(4))
 			for _, d := range s.Claim(at(4)) {
 				opened[d.Page.ID] = opened[d.Page.ID] || d.Notice.Kind == Opened
 			}
@@ -108,24 +116,24 @@ func permute[T any](list []T, f func([]T)) {
 
 // A closed page is remembered for as long as its messages may come again, and no longer.
 func TestForget(t *testing.T) {
-	var s State
-	s.Apply(StateChange{Alarm: "a", State: InAlarm, At: start}, "P1", nil, start)
+	s := armed()
+	s.Apply(StateChange{Alarm: "a", State: InAlarm, At: start}, "P1", Behind{}, start)
 	s.Published(s.Claim(start), start)
-	s.Apply(StateChange{Alarm: "a", State: OK, At: start.Add(time.Minute)}, "P1", nil, start.Add(time.Minute))
+	s.Apply(StateChange{Alarm: "a", State: OK, At: start.Add(time.Minute)}, "P1", Behind{}, start.Add(time.Minute))
 	s.Published(s.Claim(start.Add(time.Minute)), start.Add(7*time.Hour))
 	if len(s.Pages) != 0 || s.Closed["a"].Opened != start {
 		t.Errorf("%+v", s)
 	}
-	s.Apply(StateChange{Alarm: "b", State: OK, At: start.Add(48 * time.Hour)}, "P1", nil, start.Add(48*time.Hour))
+	s.Apply(StateChange{Alarm: "b", State: OK, At: start.Add(48 * time.Hour)}, "P1", Behind{}, start.Add(48*time.Hour))
 	if _, ok := s.Closed["a"]; ok || len(s.Closed) != 1 {
 		t.Errorf("%+v", s.Closed)
 	}
 }
 
 func TestOpenOrder(t *testing.T) {
-	var s State
+	s := armed()
 	for i, name := range []string{"P3 b", "P1 b", "P1 a", "P2 a"} {
-		s.Apply(StateChange{Alarm: name, State: InAlarm, At: start.Add(-time.Duration(i) * time.Minute)}, name[:2], nil, start)
+		s.Apply(StateChange{Alarm: name, State: InAlarm, At: start.Add(-time.Duration(i) * time.Minute)}, name[:2], Behind{}, start)
 	}
 	var got []string
 	for _, p := range s.Open() {

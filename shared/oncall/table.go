@@ -6,7 +6,9 @@ import "github.com/millrace-pipeline/millrace/shared/spec"
 // environment.
 type Table struct {
 	pagers map[string]pager
+	names  []string // of the pagers
 	alarms map[string]entry
+	silent []string // metric alarms for which silence is the failure
 }
 
 // pager is a composite alarm that pages: of a stage and a severity.
@@ -24,7 +26,9 @@ func NewTable(env string) *Table {
 	t := &Table{pagers: make(map[string]pager), alarms: make(map[string]entry)}
 	for _, stage := range spec.AlarmStages {
 		for _, s := range spec.Severities {
-			t.pagers[spec.PagerName(env, stage, s.Name)] = pager{stage, s.Name}
+			name := spec.PagerName(env, stage, s.Name)
+			t.pagers[name] = pager{stage, s.Name}
+			t.names = append(t.names, name)
 		}
 	}
 	for i := range spec.Alarms {
@@ -33,7 +37,11 @@ func NewTable(env string) *Table {
 			t.alarms[spec.AlarmName(env, stage, a.Name)] = entry{stage: stage, alarm: a}
 			for j := range a.When {
 				c := &a.When[j]
-				t.alarms[spec.ConditionName(env, stage, a.Name, c.Name)] = entry{stage, a, c}
+				name := spec.ConditionName(env, stage, a.Name, c.Name)
+				t.alarms[name] = entry{stage, a, c}
+				if c.Missing == spec.MissingBreaches {
+					t.silent = append(t.silent, name)
+				}
 			}
 		}
 	}
@@ -58,4 +66,10 @@ func (t *Table) stage(alarm string) string {
 		return p.stage
 	}
 	return t.alarms[alarm].stage
+}
+
+// direct: CloudWatch publishes the page of the alarm itself, and on-call gets no message.
+func (t *Table) direct(alarm string) bool {
+	p, ok := t.pagers[alarm]
+	return ok && spec.Pager{Stage: p.stage, Severity: p.severity}.Topic() != spec.AlarmsTopic
 }

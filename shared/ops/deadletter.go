@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/event/pack"
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 // Original is a dead letter with what arrived.
@@ -31,8 +32,12 @@ const maxWraps = 3
 func (d *DeadLetters) open(ctx context.Context, l letter) Original {
 	o := Original{DeadLetter: DeadLetter{
 		ID: l.msg.ID, Queue: l.queue, Stage: l.stage, Reason: l.reason, Error: l.attrs.Error,
-		Attempt: l.attrs.Attempt, FirstFailure: l.attrs.FirstFailure, Redrives: l.attrs.Redrives, Sent: l.msg.Sent,
+		Attempt: l.attrs.Attempt, FirstFailure: l.attrs.FirstFailure, Redrives: l.attrs.Redrives, Sent: l.msg.Sent, Events: l.attrs.Count,
 	}}
+	if l.queue == spec.KafkaFailed {
+		o.setBatch(l)
+		return o
+	}
 	v := &pipeline.Delivery{ID: l.msg.ID, Body: l.msg.Body, Attrs: l.attrs, Foreign: l.other, Arrived: l.msg.Sent}
 	v, err := d.unwrap(ctx, v)
 	o.Kafka, o.Attributes, o.Body = v.Kafka, v.Foreign, v.Body
@@ -44,6 +49,17 @@ func (d *DeadLetters) open(ctx context.Context, l letter) Original {
 	}
 	o.Size = len(o.Body)
 	return o
+}
+
+// setBatch describes a batch that Lambda gave up on; the body is Lambda's message.
+func (o *Original) setBatch(l letter) {
+	o.Body, o.Size, o.Attributes = l.msg.Body, len(l.msg.Body), l.other
+	if l.batchErr != nil {
+		o.Problem = l.batchErr.Error()
+		return
+	}
+	o.Batch, o.Events = l.batch, l.batch.Records
+	o.Attempt, o.Error, o.FirstFailure = l.batch.Attempts, l.batch.Condition, l.batch.Time
 }
 
 // unwrap fetches claims and opens envelopes; with an error it returns how far it came.

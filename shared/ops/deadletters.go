@@ -15,7 +15,8 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-// DeadLetters reads the dead-letter queues of all stages, and the quarantine.
+// DeadLetters reads the dead-letter queues of all stages, the quarantine, and the
+// FurtherQueues of a deployed pipeline.
 type DeadLetters struct {
 	Queues   Browser
 	Claims   pipeline.Claims // where bodies too large for a message are
@@ -46,6 +47,9 @@ type DeadLetter struct {
 	EventType    string       `json:"event_type,omitempty"`
 	// Problem says why what arrived could not be had whole, such as a lost claim.
 	Problem string `json:"problem,omitempty"`
+	// Batch says which Kafka records a message of the queue spec.KafkaFailed is about; Events
+	// is how many they are.
+	Batch *redrive.Discarded `json:"kafka_batch,omitempty"`
 }
 
 // Quarantined reports that redrive gave up on it.
@@ -57,6 +61,7 @@ type DeadLetterCount struct {
 	Stage  string       `json:"stage"`
 	Reason fault.Reason `json:"reason"`
 	Count  int          `json:"count"`
+	Events int          `json:"events"` // in them, as far as their messages say: at least one each
 }
 
 // DeadLetterList is what List found.
@@ -70,20 +75,26 @@ type DeadLetterList struct {
 // each queue, and counts them all.
 func (d *DeadLetters) List(ctx context.Context, f DeadLetterFilter, limit int) (DeadLetterList, error) {
 	list := DeadLetterList{Letters: []DeadLetter{}, Counts: []DeadLetterCount{}}
-	counts := make(map[DeadLetterCount]int)
+	counts := make(map[DeadLetterCount]*DeadLetterCount)
 	for l, err := range d.browse(ctx, f) {
 		if err != nil {
 			return list, err
 		}
 		list.Total++
-		counts[DeadLetterCount{Queue: l.queue, Stage: l.stage, Reason: l.reason}]++
+		kind := DeadLetterCount{Queue: l.queue, Stage: l.stage, Reason: l.reason}
+		c := counts[kind]
+		if c == nil {
+			c = &DeadLetterCount{Queue: l.queue, Stage: l.stage, Reason: l.reason}
+			counts[kind] = c
+		}
+		c.Count++
+		c.Events += l.events()
 		if len(list.Letters) < limit {
 			list.Letters = append(list.Letters, d.open(ctx, l).DeadLetter)
 		}
 	}
-	for c, n := range counts {
-		c.Count = n
-		list.Counts = append(list.Counts, c)
+	for _, c := range counts {
+		list.Counts = append(list.Counts, *c)
 	}
 	slices.SortFunc(list.Counts, func(a, b DeadLetterCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Queue, b.Queue),
@@ -117,13 +128,24 @@ type letter struct {
 	msg    queue.Received
 	attrs  pipeline.Attrs
 	other  map[string]string
+
+	batch    *redrive.Discarded // of the queue spec.KafkaFailed
+	batchErr error              // why there is none
+}
+
+// events in it, as far as it says.
+func (l *letter) events() int {
+	if l.batch != nil {
+		return l.batch.Records
+	}
+	return max(l.attrs.Count, 1)
 }
 
 // browse yields the dead letters that the filter selects, queue by queue. A queue that
 // does not exist has none: nothing has been dead-lettered yet.
 func (d *DeadLetters) browse(ctx context.Context, f DeadLetterFilter) iter.Seq2[letter, error] {
 	return func(yield func(letter, error) bool) {
-		for _, name := range DeadLetterQueues() {
+		for _, name := range append(DeadLetterQueues(), FurtherQueues()...) {
 			for m, err := range d.Queues.Browse(ctx, name) {
 				if errors.Is(err, queue.ErrNoQueue) {
 					break
@@ -153,16 +175,36 @@ func DeadLetterQueues() []string {
 	return append(names, spec.Quarantine)
 }
 
-// newLetter reads the attributes. A message that the queue itself moved, after receives
-// that nobody answered, has neither reason nor stage: the queue's name says the stage.
+// FurtherQueues are those that only a deployed pipeline has: what SNS could not hand over,
+// and the batches of Kafka records that Lambda gave up on.
+func FurtherQueues() []string {
+	var names []string
+	for _, s := range spec.Stages {
+		if s.HasTopic() {
+			names = append(names, s.Undelivered())
+		}
+	}
+	return append(names, spec.KafkaFailed)
+}
+
+// newLetter reads the attributes. What the queue's name says of its messages counts first:
+// one that SQS or SNS itself put there has neither reason nor stage.
 func newLetter(name string, m queue.Received) letter {
 	l := letter{queue: name, msg: m}
 	l.attrs, l.other = pipeline.ParseAttrs(m.Attributes)
-	l.reason, l.stage = redrive.ReasonOf(l.attrs), l.attrs.Stage
-	for _, s := range spec.Stages {
-		if l.stage == "" && s.DLQ() == name {
-			l.stage = s.Name
+	if name == spec.KafkaFailed {
+		l.stage, l.reason = spec.Ingest, fault.KafkaDiscarded
+		l.batch, l.batchErr = redrive.ParseDiscarded(m.Body)
+		return l
+	}
+	l.stage = l.attrs.Stage
+	var from redrive.Source // of the quarantine: none
+	for _, s := range redrive.Sources() {
+		if s.Queue == name {
+			from = s
+			l.stage = cmp.Or(l.stage, s.Stage.Name)
 		}
 	}
+	l.reason = from.ReasonOf(l.attrs)
 	return l
 }

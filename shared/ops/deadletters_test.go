@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/pipeline"
 	"github.com/millrace-pipeline/millrace/shared/queue"
+	"github.com/millrace-pipeline/millrace/shared/redrive"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/stage/ingest"
 )
@@ -243,8 +245,8 @@ func TestDeadLettersList(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []DeadLetterCount{
-		{"ingest-dlq", "ingest", fault.NotJSON, 5}, {"process-dlq", "process", fault.HandlerError, 2},
-		{"process-dlq", "process", fault.HandlerRejected, 1}, {spec.Quarantine, "process", fault.HandlerError, 1},
+		{"ingest-dlq", "ingest", fault.NotJSON, 5, 5}, {"process-dlq", "process", fault.HandlerError, 2, 2},
+		{"process-dlq", "process", fault.HandlerRejected, 1, 1}, {spec.Quarantine, "process", fault.HandlerError, 1, 1},
 	}
 	if d := cmp.Diff(want, all.Counts); d != "" {
 		t.Error(d)
@@ -280,6 +282,47 @@ func TestDeadLettersList(t *testing.T) {
 	none := DeadLetters{Queues: new(shelf), MaxEvent: 1}
 	if list, err := none.List(t.Context(), DeadLetterFilter{}, 3); err != nil || list.Total != 0 {
 		t.Errorf("no queues yet: %+v %v", list, err)
+	}
+}
+
+const discarded = `{"requestContext":{"functionArn":"arn:f","condition":"RetryAttemptsExhausted","approximateInvokeCount":11},` +
+	`"responseContext":{"statusCode":200,"executedVersion":"7","functionError":"Unhandled"},"version":"1.0","timestamp":"2026-01-02T03:04:05.678Z",` +
+	`"KafkaBatchInfo":{"batchSize":25,"bootstrapServers":"b1:9092","payloadSize":900,"recordsInfo":{"flight-events-1":{"firstRecordOffset":"17","lastRecordOffset":"41"}}}}`
+
+// What SNS and Lambda put aside is listed, counted and shown as what it is.
+func TestDeadLettersOfDeployedPipeline(t *testing.T) {
+	s := new(shelf)
+	p := packOf("a", "b")
+	s.put("process-undelivered", queue.Message{Body: p.Body, Attributes: p.Attrs.Map()})
+	s.put(spec.KafkaFailed, queue.Message{Body: []byte(discarded)})
+	s.put(spec.KafkaFailed, queue.Message{Body: []byte(`{"hello":1}`)})
+	dlq := DeadLetters{Queues: s, MaxEvent: 1 << 20}
+	list, err := dlq.List(t.Context(), DeadLetterFilter{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []DeadLetterCount{
+		{spec.KafkaFailed, "ingest", fault.KafkaDiscarded, 2, 26}, {"process-undelivered", "process", fault.Undelivered, 1, 2},
+	}
+	if d := cmp.Diff(want, list.Counts); d != "" {
+		t.Error(d)
+	}
+	if l := list.Letters[0]; l.Events != 2 || l.Problem != "" {
+		t.Errorf("the pack: %+v", l)
+	}
+	span := redrive.Span{Topic: "flight-events", Partition: 1, First: 17, Last: 41}
+	if l := list.Letters[1]; l.Batch == nil || !slices.Equal(l.Batch.Spans, []redrive.Span{span}) || l.Events != 25 || l.Attempt != 11 || l.Error != "RetryAttemptsExhausted" {
+		t.Errorf("the batch: %+v", l)
+	}
+	if l := list.Letters[2]; l.Batch != nil || !strings.Contains(l.Problem, "KafkaBatchInfo") {
+		t.Errorf("what is no batch: %+v", l)
+	}
+	found, err := dlq.Find(t.Context(), spec.KafkaFailed+"-0")
+	if err != nil || len(found) != 1 || string(found[0].Body) != discarded {
+		t.Errorf("%+v %v", found, err)
+	}
+	if some, err := dlq.List(t.Context(), DeadLetterFilter{Reason: fault.Undelivered}, 0); err != nil || some.Total != 1 {
+		t.Errorf("%+v %v", some, err)
 	}
 }
 

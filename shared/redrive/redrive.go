@@ -1,9 +1,11 @@
-// Package redrive is the replay engine: it brings dead letters back to the stage that
-// they failed in, or gives up on them and moves them to the quarantine.
+// Package redrive is the replay engine. Engine brings dead letters, and what a topic could
+// not hand over, back to their stages, or gives up on them and moves them to the quarantine.
+// Replayer brings back Kafka records that Lambda gave up on.
 package redrive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -68,6 +70,18 @@ type Result struct {
 	Left        int                  `json:"left"`   // looked at, not chosen
 	Failed      int                  `json:"failed"` // could not be sent: still in their dead-letter queue
 	ByReason    map[fault.Reason]int `json:"by_reason,omitempty"`
+	Problems    []string             `json:"problems,omitempty"` // why messages failed, at most maxProblems
+}
+
+// maxProblems is how many failures a result describes: enough to see what is wrong.
+const maxProblems = 10
+
+// tell adds why a message of a queue stays there.
+func tell(problems []string, queue, id string, err error) []string {
+	if len(problems) >= maxProblems {
+		return problems
+	}
+	return append(problems, fmt.Sprintf("%s: message %s: %v", queue, id, err))
 }
 
 // Run redrives the dead letters that the request names. A dead letter is deleted only
@@ -77,19 +91,44 @@ func (e *Engine) Run(ctx context.Context, q Request) (Result, error) {
 	if err := q.Validate(); err != nil {
 		return r, err
 	}
-	limit := rate.NewLimiter(rate.Inf, 1)
-	if q.Rate > 0 {
-		limit = rate.NewLimiter(rate.Limit(q.Rate), 1)
-	}
-	for _, s := range spec.Stages {
-		if q.Stage != "" && q.Stage != s.Name {
+	limit := q.limiter()
+	for _, s := range Sources() {
+		if q.Stage != "" && q.Stage != s.Stage.Name {
 			continue
 		}
-		if err := e.stage(ctx, s, q, limit, &r); err != nil {
-			return r, fmt.Errorf("redrive %s: %w", s.DLQ(), err)
+		q, more := q.after(r.chosen())
+		if !more {
+			break
+		}
+		if err := e.source(ctx, s, q, limit, &r); err != nil {
+			return r, fmt.Errorf("redrive %s: %w", s.Queue, err)
 		}
 	}
 	return r, nil
+}
+
+// chosen is how many dead letters have been chosen so far.
+func (r *Result) chosen() (n int) {
+	for _, of := range r.ByReason {
+		n += of
+	}
+	return n
+}
+
+// after is what is left of the request when n were chosen; more is false when that is all.
+func (q Request) after(n int) (rest Request, more bool) {
+	if q.Max == 0 {
+		return q, true
+	}
+	q.Max -= n
+	return q, q.Max > 0
+}
+
+func (q Request) limiter() *rate.Limiter {
+	if q.Rate > 0 {
+		return rate.NewLimiter(rate.Limit(q.Rate), 1)
+	}
+	return rate.NewLimiter(rate.Inf, 1)
 }
 
 // workers is how many batches of one dead-letter queue are under way at once: queues
@@ -98,6 +137,7 @@ const workers = 16
 
 // run is one pass over one dead-letter queue.
 type run struct {
+	from       Source
 	q          Request
 	limit      *rate.Limiter
 	dlq        queue.Queue
@@ -114,10 +154,13 @@ type run struct {
 	seen  map[string]bool
 }
 
-func (e *Engine) stage(ctx context.Context, s spec.Stage, q Request, limit *rate.Limiter, r *Result) error {
-	w := &run{q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, start: e.Now(), seen: make(map[string]bool)}
-	for name, to := range map[string]*queue.Queue{s.DLQ(): &w.dlq, s.Queue(): &w.home, spec.Quarantine: &w.quarantine} {
+func (e *Engine) source(ctx context.Context, s Source, q Request, limit *rate.Limiter, r *Result) error {
+	w := &run{from: s, q: q, limit: limit, r: r, maxRedrive: e.MaxRedrives, start: e.Now(), seen: make(map[string]bool)}
+	for name, to := range map[string]*queue.Queue{s.Queue: &w.dlq, s.Stage.Queue(): &w.home, spec.Quarantine: &w.quarantine} {
 		opened, err := e.Queues.Queue(ctx, name)
+		if name == s.Queue && s.optional && errors.Is(err, queue.ErrNoQueue) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -206,7 +249,7 @@ func (w *run) sort(msgs []queue.Received) (home, quarantine []queue.Received) {
 		w.over = w.over || w.seen[m.ID]
 		w.seen[m.ID] = true
 		a, _ := pipeline.ParseAttrs(m.Attributes)
-		reason := ReasonOf(a)
+		reason := w.from.ReasonOf(a)
 		switch {
 		case m.Sent.After(w.start), w.over, w.q.Max > 0 && w.taken >= w.q.Max:
 			w.held = append(w.held, m.Receipt)
@@ -232,15 +275,6 @@ func (w *run) sort(msgs []queue.Received) (home, quarantine []queue.Received) {
 		w.r.Quarantined += len(quarantine)
 	}
 	return home, quarantine
-}
-
-// ReasonOf a dead letter: one that SQS itself moved, after receives that nobody
-// answered, has none.
-func ReasonOf(a pipeline.Attrs) fault.Reason {
-	if a.Reason == "" {
-		return fault.Unknown
-	}
-	return a.Reason
 }
 
 func (w *run) chosen(r fault.Reason) bool {
@@ -272,10 +306,11 @@ func (w *run) move(ctx context.Context, msgs []queue.Received, to queue.Queue, a
 	for i, m := range msgs {
 		out[i] = queue.Message{Body: m.Body, Attributes: attrs(m)}
 	}
-	var done, failed []string
+	var done, failed, problems []string
 	for i, err := range to.Send(ctx, out) {
 		if err != nil { // it stays where it is
 			failed = append(failed, msgs[i].Receipt)
+			problems = tell(problems, w.from.Queue, msgs[i].ID, err)
 			continue
 		}
 		done = append(done, msgs[i].Receipt)
@@ -285,5 +320,6 @@ func (w *run) move(ctx context.Context, msgs []queue.Received, to queue.Queue, a
 	defer w.mu.Unlock()
 	*moved += len(done)
 	w.r.Failed += len(failed)
+	w.r.Problems = append(w.r.Problems, problems[:min(len(problems), maxProblems-len(w.r.Problems))]...)
 	w.held = append(w.held, failed...)
 }

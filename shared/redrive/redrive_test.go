@@ -2,8 +2,10 @@ package redrive_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -64,6 +66,9 @@ func newBroker(t testing.TB) *broker {
 	names := []string{spec.Quarantine}
 	for _, s := range spec.Stages {
 		names = append(names, s.Queue(), s.DLQ())
+		if s.HasTopic() {
+			names = append(names, s.Undelivered())
+		}
 	}
 	for _, n := range names {
 		if err := b.Create(t.Context(), n, queue.Config{}); err != nil {
@@ -151,7 +156,11 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 			reason := rapid.SampledFrom([]fault.Reason{"", fault.HandlerError, fault.SchemaViolation, fault.StoreUnavailable}).Draw(t, "reason")
 			redrives := rapid.IntRange(0, 3).Draw(t, "redrives")
 			body := fmt.Sprint("letter ", n)
-			b.put(t, s.DLQ(), queue.Message{Body: []byte(body), Attributes: letter(reason, redrives)})
+			from := s.DLQ()
+			if s.HasTopic() && rapid.Bool().Draw(t, "undelivered") {
+				from, reason = s.Undelivered(), ""
+			}
+			b.put(t, from, queue.Message{Body: []byte(body), Attributes: letter(reason, redrives)})
 			switch {
 			case q.Passing && reason == fault.SchemaViolation:
 				want[body] = s.DLQ()
@@ -171,7 +180,7 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 			t.Fatalf("%+v, %v", r, err)
 		}
 		got := map[string]string{}
-		for _, name := range []string{"ingest", "process", "persist", "ingest-dlq", "process-dlq", "persist-dlq", spec.Quarantine} {
+		for _, name := range []string{"ingest", "process", "persist", "ingest-dlq", "process-dlq", "persist-dlq", "process-undelivered", "persist-undelivered", spec.Quarantine} {
 			for _, m := range b.take(t, name) {
 				if got[string(m.Body)] != "" {
 					t.Errorf("%s is twice: in %s and %s", m.Body, got[string(m.Body)], name)
@@ -183,6 +192,62 @@ func TestNothingIsLostOrDoubled(t *testing.T) {
 			t.Errorf("ended elsewhere than wanted: %s", d)
 		}
 	})
+}
+
+// What SNS could not hand over comes back as it was, but for the count of its redrives; a
+// pipeline that has no such queues is redriven all the same.
+func TestUndelivered(t *testing.T) {
+	b := newBroker(t)
+	attrs := pipeline.Attrs{ContentType: "application/cloudevents-batch+json", Encoding: "s2", Count: 7, TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+	b.put(t, "persist-undelivered", queue.Message{Body: []byte("pack"), Attributes: attrs.Map()})
+	e := &redrive.Engine{Queues: b, MaxRedrives: 3, Now: later}
+	r, err := e.Run(t.Context(), redrive.Request{Passing: true})
+	if err != nil || r.Redriven != 1 || r.ByReason[fault.Undelivered] != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	attrs.Redrives = 1
+	got := b.take(t, "persist")
+	if len(got) != 1 || string(got[0].Body) != "pack" || cmp.Diff(attrs.Map(), got[0].Attributes) != "" {
+		t.Errorf("came back as %+v", got)
+	}
+
+	ten := map[string]string{"redrives": "1"} // the most that a message may have
+	for i := range 9 {
+		ten[fmt.Sprint("a", i)] = "v"
+	}
+	attrs.Redrives = 3
+	b.put(t, "process-undelivered", queue.Message{Body: []byte("often"), Attributes: attrs.Map()})
+	b.fail = func() bool { return true }
+	b.put(t, "process-undelivered", queue.Message{Body: []byte("stays"), Attributes: ten})
+	if r, err = e.Run(t.Context(), redrive.Request{}); err != nil || r.Failed != 2 || len(r.Problems) != 2 || !strings.HasPrefix(r.Problems[0], "process-undelivered: message ") {
+		t.Errorf("%+v, %v", r, err)
+	}
+	b.fail = nil
+	if r, err = e.Run(t.Context(), redrive.Request{}); err != nil || r.Redriven != 1 || r.Quarantined != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+
+	e.Queues = without{b, "-undelivered"}
+	if r, err := e.Run(t.Context(), redrive.Request{}); err != nil || r.Redriven != 0 {
+		t.Errorf("without such queues: %+v, %v", r, err)
+	}
+	e.Queues = without{b, "ingest-dlq"}
+	if _, err := e.Run(t.Context(), redrive.Request{}); !errors.Is(err, queue.ErrNoQueue) {
+		t.Errorf("without a dead-letter queue: %v", err)
+	}
+}
+
+// without is a broker that lacks a queue.
+type without struct {
+	*broker
+	queue string // what its name ends with
+}
+
+func (b without) Queue(ctx context.Context, name string) (queue.Queue, error) {
+	if strings.HasSuffix(name, b.queue) {
+		return nil, fmt.Errorf("%s: %w", name, queue.ErrNoQueue)
+	}
+	return b.broker.Queue(ctx, name)
 }
 
 func TestFilters(t *testing.T) {
@@ -209,6 +274,9 @@ func TestFilters(t *testing.T) {
 	}
 	if r := run(redrive.Request{Reasons: []fault.Reason{fault.StoreRejected}}); r.Redriven != 1 || r.Left != 14 {
 		t.Errorf("by reason: %+v", r)
+	}
+	if r := run(redrive.Request{Max: 1, DryRun: true}); r.Redriven != 1 {
+		t.Errorf("at most 1 of all stages: %+v", r)
 	}
 	start := time.Now()
 	if r := run(redrive.Request{Stage: "process", Rate: 100}); r.Redriven != 13 {

@@ -35,9 +35,9 @@ var deadLetterAlarms = []Alarm{
 		When:     []Condition{gauge(visible(OfUndelivered), Above, Number(0), "messages", time.Minute, 1, 1, MissingIsGood, idleQueue)},
 		Meaning:  "SNS could not hand messages to the stage's queue, and put them into the subscription's own dead-letter queue. Their events are held up there.",
 		Causes:   []string{"the policy of the queue or its KMS key refuses the topic", "the queue was deleted or made anew"},
-		Diagnose: []string{"The attribute ERROR_MESSAGE of the messages in that queue.", "What changed: queue policy, key policy, subscription."},
-		Fix:      []string{"Mend the policy, then move the messages to the stage's queue (SQS, \"Start DLQ redrive\", destination: the stage's queue)."},
-		Command:  "millrace status", Mute: MuteNever,
+		Diagnose: []string{"`millrace dlq list`: how many events, since when.", "What changed: queue policy, key policy, subscription. The messages themselves do not say."},
+		Fix:      []string{"Mend the policy: dlq-redrive then brings them back within five minutes.", "At once: `millrace dlq redrive --reason undelivered`, then the same with --execute."},
+		Command:  "millrace dlq list --reason undelivered", Mute: MuteNever,
 	},
 	{
 		Name: "notifications-lost", Severity: P1, Stages: afterDoor, Needs: NeedsTopics,

@@ -81,8 +81,11 @@ var kafkaAlarms = []Alarm{
 		When:     []Condition{gauge(visible(OfKafkaFailed), Above, Number(0), "messages", time.Minute, 1, 1, MissingIsGood, idleQueue)},
 		Meaning:  "Lambda gave up on a batch of Kafka records and went on: they are not in the pipeline. The message says which offsets; the records are in Kafka until its retention ends.",
 		Causes:   []string{"records older than the maximum record age of the mapping", "more failed attempts than the mapping's limit"},
-		Diagnose: []string{"Read the message in the queue kafka-failed: topic, partition and offsets.", "Why did ingest fail on them: its log at that time."},
-		Fix:      []string{"Remove the cause, then send the records of those offsets again, before the topic's retention ends."},
-		Command:  "millrace status", Mute: MuteNever,
+		Diagnose: []string{"`millrace dlq list --reason kafka_discarded`: topic, partition and offsets, and Lambda's reason.", "Why did ingest fail on them: its log at that time."},
+		Fix: []string{
+			"Remove the cause.",
+			"Before the topic's retention ends: `millrace dlq redrive --reason kafka_discarded --kafka BROKERS`, which says what would be sent and what is lost already; then the same with --execute.",
+		},
+		Command: "millrace dlq list --reason kafka_discarded", Mute: MuteNever,
 	},
 }

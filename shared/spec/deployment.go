@@ -21,6 +21,10 @@ type Deployment struct {
 	KafkaClusterARN       string
 	KafkaBootstrapServers []string
 	KafkaTopic            string
+	KafkaPartitions       int
+	KafkaReplication      int           // 0: the brokers' default
+	KafkaMinInsync        int           // 0: the brokers' default
+	KafkaRetention        time.Duration // how long the topic keeps records
 	KafkaGroup            string
 	KafkaSASLSecretARN    string
 	KafkaCASecretARN      string

@@ -20,6 +20,12 @@ var only = []struct {
 	{"kafkaCreate", "kafka", []string{KafkaCreate}},
 	{"kafkaInstance", "kafkaCreate", []string{CreateExpress}},
 	{"kafkaTopic", "kafka", []string{KafkaSelf, KafkaMSK, KafkaCreate}},
+	{"kafkaPartitions", "kafka", []string{KafkaSelf, KafkaMSK, KafkaCreate}},
+	{"kafkaRetention", "kafka", []string{KafkaSelf, KafkaMSK, KafkaCreate}},
+	// Amazon MSK Developer Guide, "Configuration properties for MSK Serverless clusters" and
+	// "Topic-level configurations on Express Brokers": both are MSK's own there.
+	{"kafkaReplication", "kafka", []string{KafkaSelf, KafkaMSK}},
+	{"kafkaMinInsync", "kafka", []string{KafkaSelf, KafkaMSK}},
 	{"kafkaGroup", "kafka", []string{KafkaSelf, KafkaMSK, KafkaCreate}},
 	{"kafkaStartingPosition", "kafka", []string{KafkaSelf, KafkaMSK, KafkaCreate}},
 	{"kafkaBatchSize", "kafka", []string{KafkaSelf, KafkaMSK, KafkaCreate}},
@@ -74,6 +80,9 @@ func (d *Deployment) kafkaContradictions(wrong func(is bool, key, format string,
 		"kafka", "self on AWS needs kafkaSaslSecretArn, or a vpc in which the brokers are")
 	wrong(d.KafkaPollersMin > d.KafkaPollersMax, "kafkaPollersMin", "%d is more than kafkaPollersMax, %d", d.KafkaPollersMin, d.KafkaPollersMax)
 	wrong(d.KafkaBatchWindow%time.Second != 0, "kafkaBatchWindow", "%v is not in whole seconds", d.KafkaBatchWindow)
+	wrong(d.KafkaRetention%time.Second != 0, "kafkaRetention", "%v is not in whole seconds", d.KafkaRetention)
+	wrong(d.KafkaReplication > 0 && d.KafkaMinInsync > d.KafkaReplication, "kafkaMinInsync",
+		"%d is more than kafkaReplication, %d: a producer with acks=all could write nothing", d.KafkaMinInsync, d.KafkaReplication)
 	wrong(d.KafkaRecordAge%time.Second != 0, "kafkaRecordAge", "%v is not in whole seconds", d.KafkaRecordAge)
 }
 

@@ -150,6 +150,15 @@ func TestDeploymentContradictions(t *testing.T) {
 			"kafka: LocalStack cannot create a cluster: use self with the bootstrap servers of a Kafka that runs"}},
 		{map[string]any{"kafka": "create", "kafkaPollersMin": "20", "kafkaBatchWindow": "1500ms"}, []string{
 			"kafkaBatchWindow: 1.5s is not in whole seconds", "kafkaPollersMin: 20 is more than kafkaPollersMax, 10"}},
+		{map[string]any{"kafka": "create", "kafkaReplication": "3", "kafkaMinInsync": "2", "kafkaRetention": "90m1ms"}, []string{
+			"kafkaMinInsync: means something only with kafka=self or msk, and that is create",
+			"kafkaReplication: means something only with kafka=self or msk, and that is create",
+			"kafkaRetention: 1h30m0.001s is not in whole seconds"}},
+		{map[string]any{"kafka": "msk", "kafkaClusterArn": testCluster, "kafkaReplication": "2", "kafkaMinInsync": "3"}, []string{
+			"kafkaMinInsync: 3 is more than kafkaReplication, 2: a producer with acks=all could write nothing"}},
+		{map[string]any{"kafkaPartitions": "12", "kafkaRetention": "24h"}, []string{
+			"kafkaPartitions: means something only with kafka=self or msk or create, and that is none",
+			"kafkaRetention: means something only with kafka=self or msk or create, and that is none"}},
 		{map[string]any{"pseudonymKey": "correct horse battery"}, []string{
 			"pseudonymKey: a secret is not given here: put it into the secret millrace/dev/pseudonym-key"}},
 		{map[string]any{"retryBase": "10m", "claimBytes": "256KiB", "natGateways": "1"}, []string{

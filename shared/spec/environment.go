@@ -26,12 +26,15 @@ func QueueURLVar(queue string) string {
 	return name + "_URL"
 }
 
-// RedriveQueues are the queues that dlq-redrive works on: each stage's and its
-// dead-letter queue, and the quarantine.
+// RedriveQueues are the queues that dlq-redrive works on: each stage's, its dead-letter
+// queue and what its topic could not hand over, and the quarantine.
 func RedriveQueues() []string {
 	queues := []string{Quarantine}
 	for _, s := range Stages {
 		queues = append(queues, s.Queue(), s.DLQ())
+		if s.HasTopic() {
+			queues = append(queues, s.Undelivered())
+		}
 	}
 	return queues
 }

@@ -15,15 +15,21 @@ const (
 	MonitorMemory  = 256              // MiB
 )
 
-// Variables of monitor that say where Kafka is; none of them is set without one.
+// Variables of monitor that say where Kafka is; none of them is set where monitor cannot
+// reach one.
 const (
 	KafkaBrokersVar  = "KAFKA_BROKERS"     // bootstrap servers, HOST:PORT separated by commas
 	KafkaClusterVar  = "KAFKA_CLUSTER_ARN" // instead of them: an MSK cluster, which is asked for its own
-	KafkaTopicVar    = "KAFKA_TOPIC"       // that ingest reads
-	KafkaGroupVar    = "KAFKA_GROUP"       // the consumer group of ingest's event source
 	KafkaSASLVar     = "KAFKA_SASL"        // "", AWS_MSK_IAM, or SCRAM-SHA-512 with KafkaSecretVar
 	KafkaSecretVar   = "KAFKA_SASL_SECRET" // ARN of a secret {"username", "password"}; as an event source has it
 	KafkaCASecretVar = "KAFKA_CA_SECRET"   // ARN of a secret {"certificate"}: a private CA; "": a public one, or no TLS
+)
+
+// Variables of monitor about the topic; none of them is set without Kafka. Those of
+// TopicSettings are too.
+const (
+	KafkaTopicVar = "KAFKA_TOPIC" // that ingest reads
+	KafkaGroupVar = "KAFKA_GROUP" // the consumer group of ingest's event source
 )
 
 // MonitorsKafka reports whether monitor can reach the Kafka that ingest reads. The brokers
@@ -34,10 +40,14 @@ func (d *Deployment) MonitorsKafka() bool {
 
 // MonitorKafkaVars are those of the variables above that a deployment sets.
 func (d *Deployment) MonitorKafkaVars() map[string]string {
-	if !d.MonitorsKafka() {
+	if d.Kafka == KafkaNone {
 		return nil
 	}
-	vars := map[string]string{KafkaTopicVar: d.KafkaTopic, KafkaGroupVar: d.KafkaGroup}
+	vars := d.TopicSettings().Vars()
+	vars[KafkaTopicVar], vars[KafkaGroupVar] = d.KafkaTopic, d.KafkaGroup
+	if !d.MonitorsKafka() {
+		return vars
+	}
 	if d.Kafka != KafkaSelf { // the ARN of a cluster that the deployment creates is not known here
 		vars[KafkaClusterVar], vars[KafkaSASLVar] = d.KafkaClusterARN, "AWS_MSK_IAM"
 		return vars

@@ -21,7 +21,15 @@ const (
 
 // Undelivered is the dead-letter queue of the subscription between the topic and the
 // queue of a stage: what SNS could not hand over.
+//
+// With raw delivery its messages have the body and the attributes that they would have had
+// in the queue of the stage, and nothing says why each is there (Amazon SNS Developer Guide,
+// "Amazon SNS dead-letter queues"; LocalStack does the same).
 func (s Stage) Undelivered() string { return s.Name + "-undelivered" }
+
+// HasTopic says that what comes to the stage comes by a topic, which may have Undelivered
+// messages: to all but the first, whose queue is a door.
+func (s Stage) HasTopic() bool { return s.Name != Ingest }
 
 // ResourceName of a queue, a topic or a function: "millrace-prod-process-dlq". A topic
 // and a function have the name of their stage: what is published to the topic

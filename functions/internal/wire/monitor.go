@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/emf"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
@@ -33,48 +35,51 @@ func Monitor(ctx context.Context) (lambdaio.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	uri, err := mongoURI(ctx)
+	uri, err := connectionString(ctx, time.Now)
 	if err != nil {
 		return nil, err
 	}
 	log := logs.New(os.Stdout, settings.LogLevel, settings.Env)
-	m := &monitor.Monitor{Store: &watchedStore{uri: uri}, Emit: metrics.Measure, Now: time.Now}
+	p := function.MonitorParts{
+		Monitor: &monitor.Monitor{Store: &watchedStore{uri: uri}, Emit: metrics.Measure, Now: time.Now},
+		Failed:  func(err error) { log.Error("monitor could not do everything", slog.Any("error", err)) },
+	}
+	topic, err := spec.LoadTopicSettings(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	brokers, err := bootstrapServers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if brokers != "" {
-		k, err := kafkaOf(ctx, brokers)
-		if err != nil {
-			return nil, err
-		}
-		m.Kafka = k
+	if brokers == "" {
+		p.NoTopic = noTopic(os.Getenv(spec.KafkaTopicVar), topic)
+		return function.Monitor(p), nil
 	}
-	return function.Monitor(m, func(err error) {
-		log.Error("not everything could be measured", slog.Any("error", err))
-	}), nil
-}
-
-// mongoURI is where the connection string of the event store comes from.
-func mongoURI(ctx context.Context) (func(context.Context) (string, error), error) {
-	s, err := secret(ctx, spec.MongoSecretVar, time.Now)
+	k, err := kafkaOf(ctx, brokers)
 	if err != nil {
 		return nil, err
 	}
-	if s != nil {
-		return s.Text, nil
+	p.Monitor.Kafka = k
+	p.Topic = &kafkaio.TopicAdmin{Config: k.Config, Topic: k.Topic, Settings: topic}
+	return function.Monitor(p), nil
+}
+
+// noTopic says why monitor reaches no Kafka, and how the topic is made then. topic is ""
+// where there is no Kafka (spec.Deployment.MonitorsKafka).
+func noTopic(topic string, s spec.TopicSettings) string {
+	if topic == "" {
+		return "this deployment reads no Kafka: -c kafka=self, msk or create gives it one"
 	}
-	uri := os.Getenv(mongoVar)
-	if uri == "" {
-		return nil, fmt.Errorf("neither of the environment variables %s and %s is set", spec.MongoSecretVar, mongoVar)
-	}
-	return func(context.Context) (string, error) { return uri, nil }, nil
+	return "monitor cannot reach the brokers of this MSK cluster, which answer in its VPC only: deploy with -c vpc=<that VPC>, " +
+		"or run this in the VPC, with the bootstrap servers for IAM (aws kafka get-bootstrap-brokers): " +
+		spec.KafkaTools{Brokers: "BOOTSTRAP", Secured: true}.Create(topic, s)
 }
 
 // watchedStore is a monitor.Store that is opened when it is asked, and opened anew after a
 // failure: with the connection string as it is then. It is for one invocation at a time.
 type watchedStore struct {
-	uri  func(context.Context) (string, error)
+	uri  secretText
 	open *mongostore.Store
 }
 
@@ -82,7 +87,7 @@ func (w *watchedStore) store(ctx context.Context) (*mongostore.Store, error) {
 	if w.open != nil {
 		return w.open, nil
 	}
-	uri, err := w.uri(ctx)
+	uri, err := w.uri.Current(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +123,9 @@ type watchedKafka struct{ kafkaio.Watch }
 // Health implements monitor.Kafka.
 func (w *watchedKafka) Health(ctx context.Context) (monitor.KafkaHealth, error) {
 	h, err := w.Watch.Health(ctx)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		err = fmt.Errorf("%w: `millrace topic init` makes the topic", err)
+	}
 	return monitor.KafkaHealth(h), err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/logs"
 	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
@@ -20,7 +21,7 @@ const mongoVar = "MONGODB_URI"
 // function that does not start uses up the receives of its messages, while one that holds
 // events back until the store is there loses nothing.
 func Store(ctx context.Context, p *function.Parts) error {
-	uri, err := connectionString(ctx, p)
+	uri, err := connectionString(ctx, p.Now)
 	if err != nil {
 		return err
 	}
@@ -46,8 +47,8 @@ func Store(ctx context.Context, p *function.Parts) error {
 }
 
 // connectionString is where that of the event store comes from.
-func connectionString(ctx context.Context, p *function.Parts) (secretText, error) {
-	s, err := secret(ctx, spec.MongoSecretVar, p.Now)
+func connectionString(ctx context.Context, now func() time.Time) (secretText, error) {
+	s, err := secret(ctx, spec.MongoSecretVar, now)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package stack
 import (
 	"strings"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
@@ -10,9 +11,14 @@ import (
 )
 
 // addPagers makes the alarms that page: a composite for each stage and severity, so that
-// one fault is one page. The change back to OK ends the page.
+// one fault is one page. The change back to OK ends the page, or mutes it where on-call sees
+// that an alarm of the rule is still in ALARM.
 func (a *alarms) addPagers(t *topics) {
+	var others []awscdk.CfnResource // than on-call's own
 	for _, p := range a.pagers {
+		if p.Stage == spec.OnCall {
+			a.judgeLast(&p, others)
+		}
 		rule, children := a.rule(&p)
 		topic := []any{t.arn(p.Topic())}
 		pager := a.composite(p.Stage+"-"+strings.ToLower(p.Severity), &awscloudwatch.CfnCompositeAlarmProps{
@@ -23,6 +29,23 @@ func (a *alarms) addPagers(t *topics) {
 			OkActions:        &topic,
 		}, children)
 		pager.AddDependency(a.ready)
+		others = append(others, pager)
+	}
+}
+
+// judgeLast has the alarms of on-call itself, and by them its pagers, made after all other
+// pagers. Its page goes past on-call, which holds those of a new deployment: so
+// on-call-silent, for which silence is the failure, must not be judged before anything has
+// invoked on-call. The first changes of state of the other pagers do. The other use is that
+// on-call takes its own pager for the sign that all are made (oncall.Pager).
+func (a *alarms) judgeLast(p *spec.Pager, others []awscdk.CfnResource) {
+	for _, alarm := range p.Alarms {
+		for _, c := range alarm.When {
+			metric := a.all[spec.ConditionName(a.env(), p.Stage, alarm.Name, c.Name)]
+			for _, other := range others {
+				metric.AddDependency(other)
+			}
+		}
 	}
 }
 

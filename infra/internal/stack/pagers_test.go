@@ -238,6 +238,64 @@ func TestPagersWaitForOnCall(t *testing.T) {
 	}
 }
 
+// on-call's own alarms are judged when all other pagers are made: those go past on-call, so
+// that its silence must not be one because nobody has invoked it yet.
+func TestOnCallIsJudgedLast(t *testing.T) {
+	for name, context := range variations {
+		s := synth(t, context)
+		var others, own []string
+		for id, r := range s.pipeline.of("AWS::CloudWatch::CompositeAlarm") {
+			alarm := r.Properties["AlarmName"].(string)
+			for _, p := range s.pagers(name) {
+				switch {
+				case alarm != spec.PagerName("dev", p.stage, p.severity):
+				case p.stage == spec.OnCall:
+					own = append(own, id)
+				default:
+					others = append(others, id)
+				}
+			}
+		}
+		for id, r := range s.pipeline.of("AWS::CloudWatch::Alarm") {
+			if strings.HasPrefix(r.Properties["AlarmName"].(string), spec.AlarmName("dev", spec.OnCall, "on-call-")) {
+				own = append(own, id)
+			}
+		}
+		if len(others) < 8 || len(own) < 4 {
+			t.Errorf("%s: others %v, own %v", name, others, own)
+		}
+		for _, id := range own {
+			waits := s.waitsFor(id)
+			for _, other := range others {
+				if !waits[other] {
+					t.Errorf("%s: %s does not wait for %s", name, id, other)
+				}
+			}
+		}
+		for _, id := range others {
+			if s.waitsFor(id)[id] {
+				t.Errorf("%s: %s waits for itself", name, id)
+			}
+		}
+	}
+}
+
+// waitsFor are the resources that a resource's DependsOn names, and those that these do.
+func (s *synthesized) waitsFor(id string) map[string]bool {
+	all := make(map[string]bool)
+	var add func(id string)
+	add = func(id string) {
+		for _, next := range s.pipeline.Resources[id].DependsOn {
+			if !all[next] {
+				all[next] = true
+				add(next)
+			}
+		}
+	}
+	add(id)
+	return all
+}
+
 // A pager's rule has in ALARM(…) the alarms of the table and no other: on-call takes them
 // for what is behind the page.
 func TestRulesHaveOnlyFaultsInAlarm(t *testing.T) {

@@ -98,12 +98,15 @@ func mayReadMSK(cluster *string, topic, group string) []awsiam.PolicyStatement {
 	}
 }
 
-// mayWatchMSK sees how far a group has come in a topic (Amazon MSK Developer Guide,
-// "Semantics of IAM authorization policy actions and resources").
+// mayWatchMSK sees how far a group has come in a topic, and makes that topic where it is
+// missing; it may change none (Amazon MSK Developer Guide, "Semantics of IAM authorization
+// policy actions and resources").
 func mayWatchMSK(cluster *string, topic, group string) []awsiam.PolicyStatement {
 	return []awsiam.PolicyStatement{
 		allow("Cluster", []string{"kafka:GetBootstrapBrokers", "kafka-cluster:Connect", "kafka-cluster:DescribeCluster"}, cluster),
-		allow("Topic", []string{"kafka-cluster:DescribeTopic"}, partOfMSK(cluster, "topic", topic)),
+		allow("Topic", []string{
+			"kafka-cluster:CreateTopic", "kafka-cluster:DescribeTopic", "kafka-cluster:DescribeTopicDynamicConfiguration",
+		}, partOfMSK(cluster, "topic", topic)),
 		allow("Group", []string{"kafka-cluster:DescribeGroup"}, partOfMSK(cluster, "group", group)),
 	}
 }

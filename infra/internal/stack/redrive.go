@@ -14,16 +14,19 @@ import (
 func newRedrive(p *Pipeline) function {
 	scope := constructs.NewConstruct(p.Stack, jsii.String(spec.Redrive))
 	vars := make(map[string]*string)
-	var arns []*string
+	var arns, homes []*string // homes are those that it sends to
 	for _, name := range spec.RedriveQueues() {
 		q := p.queue(name)
 		vars[spec.QueueURLVar(name)] = q.QueueUrl()
 		arns = append(arns, q.QueueArn())
+		if _, isStage := spec.StageByName(name); isStage || name == spec.Quarantine {
+			homes = append(homes, q.QueueArn())
+		}
 	}
 	f := newFunction(scope, p, functionProps{
 		name: spec.Redrive, description: "Millrace: sends dead letters back to their stages",
 		timeout: spec.RedriveTimeout, memory: spec.RedriveMemory, environment: vars,
-		statements: []awsiam.PolicyStatement{mayConsume(arns...), maySend("Redrive", arns...)},
+		statements: []awsiam.PolicyStatement{mayConsume(arns...), maySend("Redrive", homes...)},
 	})
 	p.every(scope, spec.Redrive, "Redrives what failed for a reason that passes by itself", spec.RedriveEvery, f)
 	p.roll(scope, spec.Redrive, f)
@@ -38,6 +41,8 @@ func (p *Pipeline) queue(name string) awssqs.Queue {
 			return s.Queue
 		case s.Spec.DLQ():
 			return s.DLQ
+		case s.Spec.Undelivered():
+			return s.Undelivered
 		}
 	}
 	return p.Quarantine

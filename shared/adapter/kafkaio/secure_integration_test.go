@@ -3,10 +3,12 @@
 package kafkaio_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 // TestSecureKafka: the client settings against the real broker's TLS and SCRAM.
@@ -17,6 +19,13 @@ func TestSecureKafka(t *testing.T) {
 		c := good
 		c.SASL = mechanism
 		mustDial(t, &c)
+	}
+	a := kafkaio.TopicAdmin{Config: good, Topic: "made-over-scram", Settings: spec.TopicSettings{Partitions: 2}}
+	if r := ask(t, a.Show); !strings.Contains(r.Create, " --command-config client.properties --create ") {
+		t.Errorf("how it is made: %s", r.Create)
+	}
+	if r := ask(t, a.Init); !r.Created || *r.Is.Partitions != 2 || r.Unread != "" {
+		t.Errorf("made: %+v", r)
 	}
 	for name, test := range map[string]struct {
 		change func(*kafkaio.Config)

@@ -9,6 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 // RequireTopics returns nil when all topics exist and may be seen, and else an error that
@@ -35,46 +37,111 @@ func RequireTopics(ctx context.Context, client *kgo.Client, topics ...string) er
 // it is. It returns how many partitions the topic has.
 func EnsureTopic(ctx context.Context, client *kgo.Client, topic string, partitions int32) (int, error) {
 	admin := kadm.NewClient(client)
-	_, err := admin.CreateTopic(ctx, partitions, -1, nil, topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return 0, fmt.Errorf("create Kafka topic %q: %w", topic, err)
+	_, err := createTopic(ctx, admin, topic, spec.TopicSettings{Partitions: int(partitions)})
+	if err != nil {
+		return 0, fmt.Errorf("kafka topic %q: %w", topic, err)
 	}
+	t, err := awaitLeaders(ctx, admin, topic)
+	if err != nil {
+		return 0, fmt.Errorf("kafka topic %q: %w", topic, err)
+	}
+	return len(t.Partitions), nil
+}
+
+// createTopic makes a topic where there is none of that name, and reports whether it did.
+func createTopic(ctx context.Context, admin *kadm.Client, topic string, s spec.TopicSettings) (bool, error) {
+	partitions, replication := int32(-1), int16(-1) // the broker's defaults (KIP-464)
+	if s.Partitions > 0 {
+		partitions = int32(s.Partitions)
+	}
+	if s.Replication > 0 {
+		replication = int16(s.Replication)
+	}
+	configs := make(map[string]*string)
+	for name, value := range s.Configs() {
+		configs[name] = &value
+	}
+	made, err := admin.CreateTopic(ctx, partitions, replication, configs, topic)
+	switch {
+	case errors.Is(err, kerr.TopicAlreadyExists):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("it cannot be made: %w", explainCreate(err, made.ErrMessage))
+	}
+	return true, nil
+}
+
+// explainCreate adds a hint to the refusals that something can be done about, and what
+// the broker said to them.
+func explainCreate(err error, message string) error {
+	if message != "" {
+		err = fmt.Errorf("%w: %s", err, message)
+	}
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return &explained{"this user may not make it: it needs the ACL Create on the topic, with IAM kafka-cluster:CreateTopic", err}
+	case errors.Is(err, kerr.InvalidReplicationFactor):
+		return &explained{"there cannot be more replicas than brokers", err}
+	case errors.Is(err, kerr.PolicyViolation), errors.Is(err, kerr.InvalidConfig):
+		return &explained{"the brokers do not allow these settings: leave to them what they set themselves", err}
+	}
+	return err
+}
+
+// awaitLeaders returns the topic once it is known and every partition has a leader.
+func awaitLeaders(ctx context.Context, admin *kadm.Client, topic string) (t kadm.TopicDetail, err error) {
+	err = retry(ctx, func(error) bool { return true }, func() error {
+		if t, err = lookUp(ctx, admin, topic); err != nil {
+			return err
+		}
+		return led(t)
+	})
+	return t, err
+}
+
+// retry calls do until it returns nil, or an error that does not pass by itself.
+func retry(ctx context.Context, passes func(error) bool, do func() error) error {
 	const pause = 20 * time.Millisecond
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
-		n, err := ledPartitions(ctx, admin, topic)
-		if err == nil {
-			return n, nil
+		err := do()
+		if err == nil || !passes(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():
-			return 0, fmt.Errorf("kafka topic %q: %w", topic, errors.Join(context.Cause(ctx), err))
+			return errors.Join(context.Cause(ctx), err)
 		case <-tick.C:
 		}
 	}
 }
 
-// ledPartitions is the number of partitions, when all of them have a leader.
-func ledPartitions(ctx context.Context, admin *kadm.Client, topic string) (int, error) {
+// lookUp asks for a topic; the error is kerr.UnknownTopicOrPartition where there is none.
+func lookUp(ctx context.Context, admin *kadm.Client, topic string) (kadm.TopicDetail, error) {
 	topics, err := admin.ListTopics(ctx, topic)
 	if err != nil {
-		return 0, err
+		return kadm.TopicDetail{}, err
 	}
-	t := topics[topic]
-	if t.Err != nil {
-		return 0, t.Err
+	t, ok := topics[topic]
+	if !ok {
+		return t, kerr.UnknownTopicOrPartition
 	}
+	return t, t.Err
+}
+
+// led is nil when all partitions have a leader.
+func led(t kadm.TopicDetail) error {
 	for _, p := range t.Partitions {
 		if p.Err != nil {
-			return 0, p.Err
+			return p.Err
 		}
 		if p.Leader < 0 {
-			return 0, fmt.Errorf("partition %d has no leader", p.Partition)
+			return fmt.Errorf("partition %d has no leader", p.Partition)
 		}
 	}
 	if len(t.Partitions) == 0 {
-		return 0, errors.New("the broker does not list its partitions yet")
+		return errors.New("the broker does not list its partitions yet")
 	}
-	return len(t.Partitions), nil
+	return nil
 }
