@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-
-	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	cloudevent "github.com/millrace-pipeline/millrace/shared/event"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/store"
@@ -20,6 +17,8 @@ import (
 // badEvents: most events of a producer are none, an effect died an hour ago, messages lie
 // in queues that must be empty, and dlq-redrive is asked for what it does not know.
 func (d *deployment) badEvents(t *testing.T) {
+	// It would take away what lies in process-undelivered and persist-undelivered.
+	d.schedule.stop(t, spec.Redrive)
 	stop := d.load(t, 8, func(n int) []byte {
 		if n%4 == 0 {
 			return event("/bad", n)
@@ -31,7 +30,7 @@ func (d *deployment) badEvents(t *testing.T) {
 	for _, queue := range left {
 		d.send(t, queue, "it lies there")
 	}
-	redrive := awsio.Function{Client: lambda.NewFromConfig(d.AWS), Name: spec.ResourceName(d.Env, spec.Redrive), Alias: spec.Alias}
+	redrive := d.Function(spec.Redrive)
 	fails := every(t, tick, func(ctx context.Context, _ int) error {
 		if answer, err := redrive.Invoke(ctx, []byte(`{"stage":"no such stage"}`)); err == nil {
 			return fmt.Errorf("dlq-redrive answers %s", answer)
@@ -48,6 +47,7 @@ func (d *deployment) badEvents(t *testing.T) {
 	stop()
 	fails()
 	d.unstick(t)
+	d.schedule.start(t, spec.Redrive)
 	for _, queue := range append(left, "ingest-dlq") {
 		if err := d.Broker().Purge(t.Context(), queue); err != nil {
 			t.Fatal(err)

@@ -4,9 +4,8 @@ package alarms
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,15 +15,14 @@ import (
 
 	"github.com/millrace-pipeline/millrace/localstack/harness"
 	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
-	"github.com/millrace-pipeline/millrace/localstack/host"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// shorten divides the periods of the alarms: 3 days become a minute, all others the 10 s
-// that CloudWatch has at least.
-const shorten = 3600
+// shorten divides the periods of the alarms: all become the 10 s that CloudWatch has at
+// least.
+const shorten = 25_920
 
 // values are the thresholds that differ from their defaults: of a backlog, to be reached
 // in seconds; of throughput, for a load of 60 events a second; of latency, since functions
@@ -43,13 +41,13 @@ func settings() []string {
 	return all
 }
 
-// have says what the deployment has.
+// have says what the deployment has until the part "an MSK cluster".
 func have(n spec.Need) bool { return n != spec.NeedsMSK }
 
 // deployment is the deployed pipeline with what the tests do with it.
 type deployment struct {
 	*deployed.Pipeline
-	millrace string // the command line
+	millrace *deployed.Command
 	watch    *cloudwatch.Client
 	pager    *pager
 	schedule *schedule
@@ -60,10 +58,7 @@ type deployment struct {
 // pipeline can be given that, else by its metric. The parts run in this order.
 func TestIntegrationAlarms(t *testing.T) {
 	p := deployed.Get(t, settings()...)
-	d := &deployment{Pipeline: p, millrace: filepath.Join(t.TempDir(), "millrace"), watch: cloudwatch.NewFromConfig(p.AWS), paged: make(map[string]bool)}
-	if out, err := exec.Command("go", "build", "-o", d.millrace, "../../scripts/millrace").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	d := &deployment{Pipeline: p, millrace: p.Command(t), watch: cloudwatch.NewFromConfig(p.AWS), paged: make(map[string]bool)}
 	d.pager = newPager(t, p)
 	d.schedule = newSchedule(t, p)
 	for _, part := range []struct {
@@ -73,12 +68,12 @@ func TestIntegrationAlarms(t *testing.T) {
 		{"begins quiet", d.begins},
 		{"table, deployment and docs agree", d.agree},
 		{"what stands still", d.standstill},
-		{"quiet under load", d.quiet},
+		{"quiet under load, on-call silent", d.quiet},
 		{"an outage, unanswered, acknowledged", d.outage},
 		{"bad events", d.badEvents},
 		{"all others by their metrics", d.metrics},
 		{"millrace alarms test", d.command},
-		{"on-call is silent", d.silent},
+		{"an MSK cluster", d.msk},
 		{"every alarm has paged", d.complete},
 	} {
 		begun := time.Now()
@@ -90,16 +85,31 @@ func TestIntegrationAlarms(t *testing.T) {
 	}
 }
 
-// begins waits until nothing fires: before the first run of what a schedule runs, its
-// silence is an alarm.
+// begins waits until nothing fires, and on-call has seen that. Before the first run of what
+// a schedule runs its silence is an alarm, but until all was well once no page goes out.
 func (d *deployment) begins(t *testing.T) {
-	d.awaitOver(t, time.Minute)
+	d.awaitOver(t, 90*time.Second)
+	deployed.Await(t, "on-call, armed", 30*time.Second, func(ctx context.Context) error {
+		state, _, err := d.openPages(ctx)
+		if err == nil && state.Armed.IsZero() {
+			err = errors.New("it holds all pages")
+		}
+		return err
+	})
+	if err := d.pager.read(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range d.pager.pages {
+		if g := &d.pager.pages[i]; g.opens() {
+			t.Errorf("a new deployment has paged: %s", g.Subject)
+		}
+	}
 	d.pager.forget()
 }
 
-// complete: each alarm that the deployment has, has paged.
+// complete: each alarm of the table has paged.
 func (d *deployment) complete(t *testing.T) {
-	for _, p := range spec.Pagers(have) {
+	for _, p := range spec.Pagers(func(spec.Need) bool { return true }) {
 		for _, a := range p.Alarms {
 			if name := spec.AlarmName(d.Env, p.Stage, a.Name); !d.paged[name] {
 				t.Errorf("%s %s has not paged", p.Stage, a.Name)
@@ -164,23 +174,5 @@ func (d *deployment) over(ctx context.Context) error {
 // awaitOver waits until nothing fires any more.
 func (d *deployment) awaitOver(t *testing.T, atMost time.Duration) {
 	t.Helper()
-	d.await(t, "the end of all alarms", atMost, d.over)
-}
-
-// await waits until a condition holds, and fails with why it does not.
-func (d *deployment) await(t *testing.T, what string, atMost time.Duration, holds func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), atMost)
-	defer cancel()
-	var why error // the last one that is not the end of the time itself
-	err := host.Poll(ctx, time.Second, func(ctx context.Context) error {
-		err := holds(ctx)
-		if err != nil && ctx.Err() == nil {
-			why = err
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("%s, after %s: %v", what, atMost, why)
-	}
+	deployed.Await(t, "the end of all alarms", atMost, d.over)
 }

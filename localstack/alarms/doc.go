@@ -3,6 +3,6 @@
 // need the build tag integration.
 //
 // The deployment is one of its own: the setting alarmShorten cuts all periods of its
-// alarms to ten seconds (the longest window to a minute), and the tests run its scheduled
-// functions as often. Nothing else differs from what a user deploys.
+// alarms to ten seconds, and the tests run its scheduled functions as often. Nothing else
+// differs from what a user deploys.
 package alarms

@@ -3,9 +3,11 @@
 package alarms
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +41,8 @@ func the(t *testing.T, stage string, names ...string) []target {
 type sign struct {
 	target
 	alarm, pager, page bool
-	why                error // why no page tells of it
+	after              time.Duration // all of it
+	why                error         // why no page tells of it
 }
 
 func (s *sign) missing() string {
@@ -76,12 +79,15 @@ func (d *deployment) fire(t *testing.T, atMost time.Duration, targets ...target)
 		}
 		silent = nil
 		for i := range signs {
-			if m := signs[i].missing(); m != "" {
+			switch m := signs[i].missing(); {
+			case m != "":
 				silent = append(silent, m)
+			case signs[i].after == 0:
+				signs[i].after = time.Since(begun)
 			}
 		}
 		if len(silent) == 0 {
-			t.Logf("%d alarms have fired and paged within %s", len(targets), time.Since(begun).Round(100*time.Millisecond))
+			logFired(t, signs)
 			return nil
 		}
 		select {
@@ -90,6 +96,15 @@ func (d *deployment) fire(t *testing.T, atMost time.Duration, targets ...target)
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// logFired logs how long the alarms took to page, and which was the slowest.
+func logFired(t *testing.T, signs []sign) {
+	t.Helper()
+	slices.SortFunc(signs, func(a, b sign) int { return cmp.Compare(a.after, b.after) })
+	last := &signs[len(signs)-1]
+	t.Logf("%d alarms have fired and paged: half of them within %s, the last, %s of %s, within %s",
+		len(signs), signs[len(signs)/2].after.Round(time.Second), last.target.alarm.Name, last.stage, last.after.Round(time.Second))
 }
 
 // fires is fire for targets that all must.
@@ -147,7 +162,9 @@ func (p *pager) told(env string, x target) error {
 // once, or as often as more says, and forgets the pages.
 func (d *deployment) ends(t *testing.T, more map[string]int) {
 	t.Helper()
+	begun := time.Now()
 	d.awaitOver(t, 90*time.Second)
+	t.Logf("all alarms have ended within %s", time.Since(begun).Round(time.Second))
 	for name, n := range d.pager.opened() {
 		if want := max(more[name], 1); n != want {
 			t.Errorf("%s has paged %d times, want %d: one fault, one page", name, n, want)

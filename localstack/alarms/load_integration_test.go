@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
+	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
 
@@ -55,29 +57,32 @@ func (d *deployment) load(t *testing.T, size int, value func(n int) []byte) (sto
 }
 
 // quiet: six periods under a normal load, enough of it that rates are judged, page nobody.
+// Meanwhile on-call does not run, and its own alarm, which alone does not need it, pages.
 func (d *deployment) quiet(t *testing.T) {
 	const perSecond, length = 60, 6 * period
 	stop := d.load(t, perSecond/4, func(n int) []byte { return event("/quiet", n) })
 	begun := time.Now()
-	d.await(t, "a quiet time", 2*length, func(ctx context.Context) error {
-		if err := d.over(ctx); err != nil {
-			t.Error(err)
-		}
+	d.schedule.stop(t, spec.OnCall)
+	d.fires(t, 100*time.Second, the(t, spec.OnCall, "on-call-silent")...)
+	deployed.Await(t, "six quiet periods", 2*length, func(ctx context.Context) error {
 		if left := length - time.Since(begun); left > 0 {
-			return fmt.Errorf("it lasts %s more", left)
+			return fmt.Errorf("they last %s more", left)
 		}
 		return nil
 	})
+	d.schedule.start(t, spec.OnCall)
 	stop()
 	// What is still under way when the next fault begins would be taken for that fault.
-	d.await(t, "the end of the load", 30*time.Second, d.Idle)
+	deployed.Await(t, "the end of the load", 30*time.Second, d.Idle)
 	if err := d.pager.read(t.Context()); err != nil {
 		t.Error(err)
 	}
-	for i := range d.pager.pages {
-		t.Errorf("paged: %s", d.pager.pages[i].Subject)
+	for name := range d.pager.opened() {
+		if name != spec.PagerName(d.Env, spec.OnCall, spec.P1) {
+			t.Errorf("%s has paged, and nothing is wrong", name)
+		}
 	}
-	d.pager.forget()
+	d.ends(t, nil)
 	n, err := d.stored(t.Context(), "/quiet")
 	if least := int64(perSecond * length.Seconds() / 2); err != nil || n < least {
 		t.Errorf("%d events were stored, %v: %d are to be, so that rates are judged", n, err, least)

@@ -4,6 +4,7 @@ package alarms
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -28,11 +30,11 @@ var bad = map[string]datum{
 	spec.UnderReplicatedPartitions: {3, 1}, spec.OfflinePartitions: {2, 1}, spec.QuarantinedLetters: {7, 1},
 	"ApproximateAgeOfOldestMessage": {1_200_000, 1}, "ApproximateNumberOfMessagesVisible": {5000, 1}, "ApproximateNumberOfMessagesNotVisible": {119_000, 1},
 	"Errors": {500, 1}, "Invocations": {500, 1}, "Throttles": {500, 1}, "ConcurrentExecutions": {990, 1},
-	"NumberOfNotificationsFailedToRedriveToDlq": {4, 1},
+	"NumberOfNotificationsFailedToRedriveToDlq": {4, 1}, "ActiveControllerCount": {0, 1},
 }
 
 // good are those that are not 0 when all is well.
-var good = map[string]datum{"Invocations": {500, 1}, "Duration": {5, 500}, spec.EventLatency: {20, 500}}
+var good = map[string]datum{"Invocations": {500, 1}, "Duration": {5, 500}, spec.EventLatency: {20, 500}, "ActiveControllerCount": {1, 1}}
 
 // badOf a series.
 func badOf(s spec.Series) (datum, bool) {
@@ -97,7 +99,7 @@ func (d *deployment) put(ctx context.Context, all []spec.Series, of func(spec.Se
 	data := make(map[string][]types.MetricDatum) // by namespace
 	for _, s := range all {
 		var dimensions []types.Dimension
-		for _, x := range s.Dimensions(d.Env, "") {
+		for _, x := range s.Dimensions(d.Env, clusterName) {
 			dimensions = append(dimensions, types.Dimension{Name: &x.Name, Value: &x.Value})
 		}
 		v := of(s)
@@ -122,6 +124,7 @@ func (d *deployment) put(ctx context.Context, all []spec.Series, of func(spec.Se
 // on until the returned function is called: a fault lasts.
 func (d *deployment) breach(t *testing.T, targets []target) (stop func()) {
 	t.Helper()
+	awaitJudged(t)
 	now, of := time.Now(), func(s spec.Series) datum { v, _ := badOf(s); return v }
 	var at []time.Time
 	for i := range periods {
@@ -131,6 +134,19 @@ func (d *deployment) breach(t *testing.T, targets []target) (stop func()) {
 		t.Fatal(err)
 	}
 	return d.keep(t, targets, of)
+}
+
+// awaitJudged waits until the alarms have just been judged, 2 s after a period has ended.
+// Data that are put then are seen all at once the next time: a pager does not page of a
+// part of them.
+func awaitJudged(t *testing.T) {
+	t.Helper()
+	deployed.Await(t, "the middle of a period", 2*period, func(context.Context) error {
+		if s := time.Now().Unix() % int64(period/time.Second); s < 4 || s > 8 {
+			return fmt.Errorf("it is second %d of the period", s)
+		}
+		return nil
+	})
 }
 
 // recover puts good values of all that the targets read until the returned function is

@@ -11,26 +11,81 @@ import (
 	"testing"
 	"time"
 
-	"github.com/millrace-pipeline/millrace/localstack/host"
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/oncall"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
-// outage: MongoDB and Kafka are down. Nobody answers the page of persist, so it goes to the
-// secondary; he acknowledges it, and it goes to nobody else.
+// outage: MongoDB and Kafka are down. Kafka comes back. Nobody answers the page of persist,
+// so it goes to the secondary; he acknowledges it, and it goes to nobody else.
 func (d *deployment) outage(t *testing.T) {
 	if err := errors.Join(d.Mongo.Stop(t.Context()), d.Kafka.Stop(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	down := the(t, spec.Persist, "store-unreachable")
 	d.fires(t, 90*time.Second, append(the(t, spec.Ingest, "kafka-unreachable"), down...)...)
-	d.unanswered(t, down)
+	if err := d.Kafka.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Events come again, persist cannot store them, and its breaker stays open.
+	stop := d.load(t, 2, func(n int) []byte { return event("/outage", n) })
+	late := the(t, spec.Persist, "breaker-open")
+	d.joined(t, late[0])
+	d.unanswered(t, append(down, late...))
 	d.acknowledged(t)
-	if err := errors.Join(d.Kafka.Start(t.Context()), d.Mongo.Start(t.Context())); err != nil {
+	d.refused(t, down[0])
+	if err := d.Mongo.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	d.ends(t, nil)
+	stop()
+}
+
+// joined: an alarm whose pager has paged already makes no page of its own, since the
+// pager's state does not change. Whoever has the page sees it in the lists of alarms and
+// of pages, and so does the next whom the page goes to (unanswered).
+func (d *deployment) joined(t *testing.T, late target) {
+	t.Helper()
+	deployed.Await(t, "the alarm that comes late, in millrace alarms list", 90*time.Second, func(context.Context) error {
+		var list struct {
+			Alarms []struct{ Alarm, Stage, Severity string }
+		}
+		d.millrace.JSON(t, &list, "alarms", "list", "--stage", late.stage)
+		for _, a := range list.Alarms {
+			if a.Alarm == late.alarm.Name && a.Severity == late.alarm.Severity {
+				return nil
+			}
+		}
+		return fmt.Errorf("it has %+v", list.Alarms)
+	})
+	deployed.Await(t, "the alarm that comes late, in millrace pages", 30*time.Second, func(context.Context) error {
+		var open oncall.Answer
+		d.millrace.JSON(t, &open, "pages")
+		for _, p := range open.Pages {
+			for _, f := range p.Faults {
+				if f.Alarm == spec.AlarmName(d.Env, late.stage, late.alarm.Name) {
+					return nil
+				}
+			}
+		}
+		return fmt.Errorf("it has %+v", open.Pages)
+	})
+}
+
+// refused: an alarm that fires by itself is not tested, and none that there is not.
+func (d *deployment) refused(t *testing.T, fires target) {
+	t.Helper()
+	name := spec.AlarmName(d.Env, fires.stage, fires.alarm.Name)
+	if says := d.millrace.Refused(t, "alarms", "test", fires.alarm.Name, "--stage", fires.stage); !strings.Contains(says, name+" is in ALARM by itself") {
+		t.Errorf("a test of an alarm that fires: %s", says)
+	}
+	if says := d.millrace.Refused(t, "alarms", "test", "store-unreachabel"); !strings.Contains(says, `no alarm "store-unreachabel"`) || !strings.Contains(says, "store-unreachable") {
+		t.Errorf("a test of an alarm that there is not: %s", says)
+	}
+	if says := d.millrace.Refused(t, "alarms", "test", "kafka-no-controller"); !strings.Contains(says, "it is only there with msk") {
+		t.Errorf("a test of an alarm that this deployment has not: %s", says)
+	}
 }
 
 // page of the persist stage and P1, in on-call and for `millrace ack`.
@@ -41,7 +96,7 @@ const persistP1 = "persist-p1"
 func (d *deployment) unanswered(t *testing.T, behind []target) {
 	t.Helper()
 	d.backdate(t, 15*time.Minute)
-	d.await(t, "the page of the secondary", 30*time.Second, func(ctx context.Context) error {
+	deployed.Await(t, "the page of the secondary", 30*time.Second, func(ctx context.Context) error {
 		g, err := d.pageOf(ctx, spec.SecondaryTopic, oncall.Escalated)
 		if err != nil {
 			return err
@@ -62,18 +117,16 @@ func (d *deployment) unanswered(t *testing.T, behind []target) {
 // are told, and it does not go to engineering.
 func (d *deployment) acknowledged(t *testing.T) {
 	t.Helper()
-	if out := d.cli(t, "ack", persistP1, "--by", "ada", "--note", "on it"); !strings.HasPrefix(out, persistP1+" is yours: P1, open for ") {
+	if out := d.millrace.Run(t, "ack", persistP1, "--by", "ada", "--note", "on it"); !strings.HasPrefix(out, persistP1+" is yours: P1, open for ") {
 		t.Errorf("millrace ack: %s", out)
 	}
-	d.await(t, "the end of the escalation", 30*time.Second, func(ctx context.Context) error {
+	deployed.Await(t, "the end of the escalation", 30*time.Second, func(ctx context.Context) error {
 		_, err := d.pageOf(ctx, spec.SecondaryTopic, oncall.Taken)
 		return err
 	})
 	d.backdate(t, 24*time.Hour)
 	var pages oncall.Answer
-	if err := json.Unmarshal([]byte(d.cli(t, "pages", "--json")), &pages); err != nil {
-		t.Fatal(err)
-	}
+	d.millrace.JSON(t, &pages, "pages")
 	found := false
 	for _, p := range pages.Pages {
 		if p.Name == persistP1 {
@@ -105,14 +158,9 @@ func (d *deployment) pageOf(ctx context.Context, topic string, kind oncall.Kind)
 // backdate the page: the function's own clock cannot be set.
 func (d *deployment) backdate(t *testing.T, by time.Duration) {
 	t.Helper()
-	open := awsio.NewObject(d.AWS, spec.BucketName(d.Env, spec.ClaimsBucket, account, host.LocalStackRegion), spec.OpenPagesKey)
-	d.await(t, "the open pages", 30*time.Second, func(ctx context.Context) error {
-		body, version, err := open.Load(ctx)
+	deployed.Await(t, "the open pages", 30*time.Second, func(ctx context.Context) error {
+		state, version, err := d.openPages(ctx)
 		if err != nil {
-			return err
-		}
-		var state oncall.State
-		if err := json.Unmarshal(body, &state); err != nil {
 			return err
 		}
 		found := false
@@ -124,10 +172,11 @@ func (d *deployment) backdate(t *testing.T, by time.Duration) {
 		if !found {
 			return errors.New("there is none of " + persistP1)
 		}
-		if body, err = json.Marshal(state); err != nil {
+		body, err := json.Marshal(state)
+		if err != nil {
 			return err
 		}
-		saved, err := open.Save(ctx, body, version)
+		saved, err := d.openPagesObject().Save(ctx, body, version)
 		if err == nil && !saved {
 			err = errors.New("on-call was faster")
 		}
@@ -135,5 +184,15 @@ func (d *deployment) backdate(t *testing.T, by time.Duration) {
 	})
 }
 
-// account of every resource of a LocalStack.
-const account = "000000000000"
+// openPages is what on-call remembers, and the version of it.
+func (d *deployment) openPages(ctx context.Context) (state oncall.State, version string, err error) {
+	body, version, err := d.openPagesObject().Load(ctx)
+	if err == nil && body != nil {
+		err = json.Unmarshal(body, &state)
+	}
+	return state, version, err
+}
+
+func (d *deployment) openPagesObject() *awsio.Object {
+	return awsio.NewObject(d.AWS, d.ClaimsBucket(), spec.OpenPagesKey)
+}

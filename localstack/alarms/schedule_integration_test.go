@@ -10,7 +10,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
@@ -33,15 +32,19 @@ type schedule struct {
 	targets map[string][]types.Target // of the rules that are stopped
 	mu      sync.Mutex
 	stopped map[string]bool
+	running map[string]*sync.WaitGroup // invocations that are under way
 }
 
 func newSchedule(t *testing.T, p *deployed.Pipeline) *schedule {
-	s := &schedule{env: p.Env, rules: eventbridge.NewFromConfig(p.AWS), targets: make(map[string][]types.Target), stopped: make(map[string]bool)}
+	s := &schedule{env: p.Env, rules: eventbridge.NewFromConfig(p.AWS), targets: make(map[string][]types.Target), stopped: make(map[string]bool), running: make(map[string]*sync.WaitGroup)}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	for _, name := range []string{spec.Monitor, spec.Redrive, spec.OnCall} {
-		f := awsio.Function{Client: lambda.NewFromConfig(p.AWS), Name: spec.ResourceName(p.Env, name), Alias: spec.Alias}
-		running.Go(func() { s.run(ctx, name, &f) })
+	names := []string{spec.Monitor, spec.Redrive, spec.OnCall}
+	for _, name := range names {
+		s.running[name] = new(sync.WaitGroup)
+	}
+	for _, name := range names {
+		running.Go(func() { s.run(ctx, name, p.Function(name)) })
 	}
 	t.Cleanup(func() { cancel(); running.Wait() })
 	return s
@@ -60,8 +63,12 @@ func (s *schedule) run(ctx context.Context, name string, f *awsio.Function) {
 	defer func() { _ = running.Wait() }()
 	running.SetLimit(atOnce)
 	for {
-		if !s.isStopped(name) {
-			running.TryGo(func() error { _, _ = f.Invoke(ctx, []byte(scheduled)); return nil })
+		if s.begin(name) && !running.TryGo(func() error {
+			defer s.running[name].Done()
+			_, _ = f.Invoke(ctx, []byte(scheduled))
+			return nil
+		}) {
+			s.running[name].Done()
 		}
 		select {
 		case <-ctx.Done():
@@ -71,14 +78,19 @@ func (s *schedule) run(ctx context.Context, name string, f *awsio.Function) {
 	}
 }
 
-func (s *schedule) isStopped(name string) bool {
+// begin says that an invocation begins, unless the schedule of the function is stopped.
+func (s *schedule) begin(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.stopped[name]
+	if !s.stopped[name] {
+		s.running[name].Add(1)
+	}
+	return !s.stopped[name]
 }
 
 // stop the schedule of a function: its rule loses its targets, by somebody's mistake. A
-// rule of LocalStack 4.14 that is disabled goes on.
+// rule of LocalStack 4.14 that is disabled goes on. It returns when no invocation of the
+// schedule is under way.
 func (s *schedule) stop(t *testing.T, name string) {
 	t.Helper()
 	rule := spec.ResourceName(s.env, name)
@@ -95,6 +107,7 @@ func (s *schedule) stop(t *testing.T, name string) {
 	}
 	s.targets[name] = out.Targets
 	s.set(name, true)
+	s.running[name].Wait()
 }
 
 // start the schedule again.

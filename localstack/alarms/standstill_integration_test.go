@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
@@ -22,6 +23,7 @@ import (
 // other stages to count as stalled.
 func (d *deployment) standstill(t *testing.T) {
 	kafka, queue := d.source(t, spec.Ingest, true), d.source(t, spec.Process, false)
+	d.schedule.stop(t, spec.Redrive)
 	d.enable(t, kafka, false)
 	d.enable(t, queue, false)
 	old := append(the(t, spec.Ingest, "stalled"), the(t, spec.Persist, "stalled")...)
@@ -34,9 +36,10 @@ func (d *deployment) standstill(t *testing.T) {
 	for i := range 300 {
 		records = append(records, &kgo.Record{Value: event("/waits", i)})
 	}
-	d.produce(t, records...)
+	if err := d.Produce(t.Context(), records...); err != nil {
+		t.Fatal(err)
+	}
 	d.send(t, spec.Process, "it waits")
-	d.schedule.stop(t, spec.Redrive)
 	d.fires(t, 100*time.Second, slices.Concat(
 		the(t, spec.Ingest, "kafka-stalled", "consumer-lag-critical", "consumer-lag-high", "consumer-lag-warning"),
 		the(t, spec.Process, "stalled", "queue-age"),
@@ -100,26 +103,13 @@ func (d *deployment) enable(t *testing.T, uuid string, enabled bool) {
 	if enabled {
 		want = "Enabled"
 	}
-	d.await(t, "event source mapping "+uuid, 30*time.Second, func(ctx context.Context) error {
+	deployed.Await(t, "event source mapping "+uuid, 30*time.Second, func(ctx context.Context) error {
 		m, err := client.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: &uuid})
 		if err == nil && *m.State != want {
 			err = fmt.Errorf("it is %s, not %s", *m.State, want)
 		}
 		return err
 	})
-}
-
-// produce records to the topic that ingest reads.
-func (d *deployment) produce(t *testing.T, records ...*kgo.Record) {
-	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(d.Kafka.Addr), kgo.DefaultProduceTopic(d.Topic))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // send a message to a queue.

@@ -9,13 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
 	"github.com/millrace-pipeline/millrace/shared/spec"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -35,7 +34,7 @@ func (d *deployment) change(t *testing.T) {
 	}
 
 	events := load{kafka: d.Kafka.Addr, topic: d.Topic, source: "/change", perSecond: changeRate}.start(t)
-	before := make(map[string]string)
+	before := make(map[string]int)
 	for _, s := range spec.Stages {
 		before[s.Name] = d.version(t, s.Name)
 		changeFunction(t, filepath.Join(d.Top, "build", "functions", runtime.GOARCH, s.Name+".zip"))
@@ -46,14 +45,14 @@ func (d *deployment) change(t *testing.T) {
 	for _, s := range spec.Stages {
 		now := d.version(t, s.Name)
 		if now == before[s.Name] {
-			t.Errorf("%s is still at version %s", s.Name, now)
+			t.Errorf("%s is still at version %d", s.Name, now)
 		}
 		d.awaitVersion(t, s.Name, now)
 	}
-	d.cli(t, "", nil, "rollback", "--execute")
+	d.millrace.Run(t, "rollback", "--execute")
 	for _, s := range spec.Stages {
 		if now := d.version(t, s.Name); now != before[s.Name] {
-			t.Errorf("%s is at version %s after the rollback, and was at %s", s.Name, now, before[s.Name])
+			t.Errorf("%s is at version %d after the rollback, and was at %d", s.Name, now, before[s.Name])
 		}
 		d.awaitVersion(t, s.Name, before[s.Name])
 	}
@@ -67,23 +66,21 @@ func (d *deployment) change(t *testing.T) {
 }
 
 // version is the one that the alias of a function points at.
-func (d *deployment) version(t *testing.T, function string) string {
+func (d *deployment) version(t *testing.T, function string) int {
 	t.Helper()
-	out, err := lambda.NewFromConfig(d.AWS).GetAlias(t.Context(), &lambda.GetAliasInput{
-		FunctionName: aws.String(spec.ResourceName(d.Env, function)), Name: aws.String(spec.Alias),
-	})
+	v, err := d.Function(function).Versions(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return *out.FunctionVersion
+	return v.Live
 }
 
 // awaitVersion waits until a version of a function works.
-func (d *deployment) awaitVersion(t *testing.T, function, version string) {
+func (d *deployment) awaitVersion(t *testing.T, function string, version int) {
 	t.Helper()
-	d.await(t, function+" at version "+version, time.Minute, func(context.Context) error {
+	deployed.Await(t, fmt.Sprintf("%s at version %d", function, version), time.Minute, func(context.Context) error {
 		for _, p := range d.Processes(function) {
-			if p.Version == version {
+			if p.Version == strconv.Itoa(version) {
 				return nil
 			}
 		}

@@ -3,14 +3,10 @@
 package e2e
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/millrace-pipeline/millrace/localstack/host"
 	"github.com/millrace-pipeline/millrace/shared/fault"
 )
 
@@ -21,12 +17,12 @@ func (d *deployment) commands(t *testing.T) {
 {"specversion":"1.0","id":"2","source":"/commands","type":"com.example.order.placed","data":{"n":2}}
 no event
 `
-	d.cli(t, sent, nil, "send", "--unchecked", "-")
+	d.millrace.Feed(t, sent, "send", "--unchecked", "-")
 	d.awaitStored(t, "/commands", 2, time.Minute)
 	d.awaitDead(t, 1)
 
 	var count struct{ Count int }
-	if d.cli(t, "", &count, "events", "count", "--source", "/commands"); count.Count != 2 {
+	if d.millrace.JSON(t, &count, "events", "count", "--source", "/commands"); count.Count != 2 {
 		t.Errorf("events count: %+v", count)
 	}
 	var list struct {
@@ -35,51 +31,26 @@ no event
 			Reason    fault.Reason
 		} `json:"dead_letters"`
 	}
-	d.cli(t, "", &list, "dlq", "list")
+	d.millrace.JSON(t, &list, "dlq", "list")
 	if len(list.Letters) != 1 || list.Letters[0].Queue != "ingest-dlq" || list.Letters[0].Reason != fault.NotJSON {
 		t.Fatalf("dlq list: %+v", list)
 	}
-	if out := d.cli(t, "", nil, "dlq", "show", list.Letters[0].ID); !strings.Contains(out, "no event") {
+	if out := d.millrace.Run(t, "dlq", "show", list.Letters[0].ID); !strings.Contains(out, "no event") {
 		t.Errorf("dlq show: %s", out)
 	}
 	var status struct {
 		Persisted, Dead int64
 		Lag             *int64 `json:"consumer_lag"`
 	}
-	d.cli(t, "", &status, "status", "--kafka", d.Kafka.Addr, "--topic", d.Topic)
+	d.millrace.JSON(t, &status, "status", "--kafka", d.Kafka.Addr, "--topic", d.Topic)
 	if status.Persisted < 2 || status.Dead != 1 || status.Lag == nil || *status.Lag != 0 {
 		t.Errorf("status: %+v", status)
 	}
 	// What is bad stays bad: it comes back, fails again, and in the end is quarantined.
-	d.cli(t, "", nil, "dlq", "redrive", "--execute")
+	d.millrace.Run(t, "dlq", "redrive", "--execute")
 	d.awaitDead(t, 1)
 	if err := d.Broker().Purge(t.Context(), "ingest-dlq"); err != nil {
 		t.Error(err)
 	}
 	d.awaitDead(t, 0)
-}
-
-// cli runs millrace on the deployment and returns what it printed; with an answer, its
-// JSON goes there.
-func (d *deployment) cli(t *testing.T, stdin string, answer any, args ...string) string {
-	t.Helper()
-	args = append(args, "--target", "localstack", "--env", d.Env)
-	if answer != nil {
-		args = append(args, "--json")
-	}
-	cmd := exec.Command(d.millrace, args...)
-	cmd.Stdin = strings.NewReader(stdin)
-	cmd.Env = append(os.Environ(), host.LocalStackEnv(*d.AWS.BaseEndpoint)...)
-	var messages strings.Builder
-	cmd.Stderr = &messages
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("millrace %v: %v\n%s%s", args, err, out, messages.String())
-	}
-	if answer != nil {
-		if err := json.Unmarshal(out, answer); err != nil {
-			t.Fatalf("millrace %v: %v\n%s", args, err, out)
-		}
-	}
-	return string(out)
 }

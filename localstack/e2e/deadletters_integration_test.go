@@ -10,13 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
 	"github.com/millrace-pipeline/millrace/shared/fault"
 	"github.com/millrace-pipeline/millrace/shared/ops"
 	"github.com/millrace-pipeline/millrace/shared/queue"
@@ -96,7 +95,7 @@ func (d *deployment) deadLetters(t *testing.T) {
 
 func (d *deployment) awaitDead(t *testing.T, want int) {
 	t.Helper()
-	d.await(t, "dead letters", time.Minute, func(ctx context.Context) error {
+	deployed.Await(t, "dead letters", time.Minute, func(ctx context.Context) error {
 		n, err := d.Dead(ctx)
 		if err == nil && n != want {
 			err = fmt.Errorf("there are %d, want %d", n, want)
@@ -153,12 +152,7 @@ func sameEvent(got []byte, want string) bool {
 
 func (d *deployment) produce(t *testing.T, records ...*kgo.Record) {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(d.Kafka.Addr), kgo.DefaultProduceTopic(d.Topic))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	if err := client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+	if err := d.Produce(t.Context(), records...); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -170,15 +164,12 @@ func (d *deployment) redrive(t *testing.T, q redrive.Request) (r redrive.Result)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name := spec.ResourceName(d.Env, spec.Redrive)
-	out, err := lambda.NewFromConfig(d.AWS).Invoke(t.Context(), &lambda.InvokeInput{
-		FunctionName: &name, Qualifier: aws.String(spec.Alias), Payload: payload,
-	})
+	answer, err := d.Function(spec.Redrive).Invoke(t.Context(), payload)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(out.Payload, &r); err != nil || out.FunctionError != nil {
-		t.Fatalf("dlq-redrive answers %s, %v", out.Payload, err)
+	if err := json.Unmarshal(answer, &r); err != nil {
+		t.Fatalf("dlq-redrive answers %s", answer)
 	}
 	return r
 }

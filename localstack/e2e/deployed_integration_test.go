@@ -5,13 +5,10 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
-	"github.com/millrace-pipeline/millrace/localstack/host"
 	"github.com/millrace-pipeline/millrace/shared/adapter/mongostore"
 	"github.com/millrace-pipeline/millrace/shared/store"
 )
@@ -19,7 +16,7 @@ import (
 // deployment is the deployed pipeline with what the tests do with it.
 type deployment struct {
 	*deployed.Pipeline
-	millrace string // the command line
+	millrace *deployed.Command
 	store    *mongostore.Store
 }
 
@@ -27,10 +24,7 @@ type deployment struct {
 // is what a user has. The parts run in this order, the last one takes it all away.
 func TestIntegrationDeployed(t *testing.T) {
 	p := deployed.Get(t)
-	d := &deployment{Pipeline: p, millrace: filepath.Join(t.TempDir(), "millrace")}
-	if out, err := exec.Command("go", "build", "-o", d.millrace, "../../scripts/millrace").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	d := &deployment{Pipeline: p, millrace: p.Command(t)}
 	var err error
 	if d.store, err = p.Store(t.Context()); err != nil {
 		t.Fatal(err)
@@ -53,28 +47,10 @@ func TestIntegrationDeployed(t *testing.T) {
 	}
 }
 
-// await waits until a condition holds, and fails with why it does not.
-func (d *deployment) await(t *testing.T, what string, atMost time.Duration, holds func(ctx context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), atMost)
-	defer cancel()
-	var why error // the last one that is not the end of the time itself
-	err := host.Poll(ctx, 250*time.Millisecond, func(ctx context.Context) error {
-		err := holds(ctx)
-		if err != nil && ctx.Err() == nil {
-			why = err
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatalf("%s, after %s: %v", what, atMost, why)
-	}
-}
-
 // awaitStored waits until the store has n events of a source.
 func (d *deployment) awaitStored(t *testing.T, source string, n int64, atMost time.Duration) {
 	t.Helper()
-	d.await(t, "events of "+source, atMost, func(ctx context.Context) error {
+	deployed.Await(t, "events of "+source, atMost, func(ctx context.Context) error {
 		got, err := d.store.Count(ctx, store.Filter{Source: source})
 		if err == nil && got < n {
 			err = fmt.Errorf("%d of %d are stored", got, n)
@@ -89,7 +65,7 @@ func (d *deployment) awaitIdle(t *testing.T, atMost time.Duration) {
 	t.Helper()
 	const looks = 8 // 2 s
 	seen := 0
-	d.await(t, "idle", atMost, func(ctx context.Context) error {
+	deployed.Await(t, "idle", atMost, func(ctx context.Context) error {
 		if err := d.Idle(ctx); err != nil {
 			seen = 0
 			return err

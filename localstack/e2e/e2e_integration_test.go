@@ -23,6 +23,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/millrace-pipeline/millrace/localstack/harness"
+	"github.com/millrace-pipeline/millrace/localstack/harness/deployed"
 )
 
 func TestMain(m *testing.M) { harness.Main(m) }
@@ -44,10 +45,7 @@ func newProgram(t *testing.T, kafka, mongoURI string) *program {
 	}
 	u.Path = "/" + harness.Database(t, mongoURI)
 	p.mongo = u.String()
-	p.bin = filepath.Join(t.TempDir(), "millrace")
-	if out, err := exec.Command("go", "build", "-o", p.bin, "../../scripts/millrace").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	p.bin = deployed.BuildCommand(t)
 	p.run("store", "init")
 	return p
 }

@@ -5,7 +5,6 @@ package e2e
 import (
 	"bytes"
 	"maps"
-	"os/exec"
 	"slices"
 	"testing"
 	"time"
@@ -45,10 +44,7 @@ func (d *deployment) flights(t *testing.T) {
 
 func (d *deployment) send(t *testing.T, file string) {
 	t.Helper()
-	cmd := exec.Command(d.millrace, "send", "--kafka", d.Kafka.Addr, "--topic", d.Topic, file)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("millrace send: %v\n%s", err, out)
-	}
+	d.millrace.Run(t, "send", "--kafka", d.Kafka.Addr, "--topic", d.Topic, file)
 }
 
 // events of the store, by key. One that is there twice fails the test.

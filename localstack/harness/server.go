@@ -97,11 +97,21 @@ func hostLocalStack(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := host.NewLocalStack(host.LocalStackOptions{Dir: dir})
+	l, err := host.NewLocalStack(host.LocalStackOptions{Dir: dir, Env: mskClusters()})
 	if err != nil {
 		return nil, err
 	}
 	return startHost(ctx, l.Server, l.Endpoint)
+}
+
+// mskClusters has LocalStack take the shared Kafka for every MSK cluster, if it runs by then.
+func mskClusters() []string {
+	sharedKafka.mu.Lock()
+	defer sharedKafka.mu.Unlock()
+	if sharedKafka.server == nil {
+		return nil
+	}
+	return []string{"MILLRACE_KAFKA_BOOTSTRAP=" + sharedKafka.server.Addr}
 }
 
 func startHost(ctx context.Context, h *host.Server, addr func() string) (*Server, error) {

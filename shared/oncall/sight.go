@@ -33,7 +33,7 @@ func (s *State) Asks(a *Sight, now time.Time) bool {
 	case p.Held:
 		return !now.Before(s.PagesFrom(now))
 	}
-	return a.State == OK || p.overdue(now)
+	return true // whoever has the page sees what has joined it since
 }
 
 // Reconcile resolves or mutes the open pages whose alarms are OK by now, and resolves those

@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,19 +52,17 @@ func deploy(t testing.TB, settings []string) (*Pipeline, error) {
 	p := &Pipeline{Env: "e2e-" + randomHex(), Top: top}
 	p.Topic, p.Group = spec.ResourceName(p.Env, "events"), spec.ResourceName(p.Env, spec.Ingest)
 	begun := time.Now()
-	endpoint := harness.LocalStack(t)
-	p.AWS, p.Mongo, p.Kafka = harness.AWS(t), harness.SharedMongo(t), harness.SharedKafka(t)
+	p.Kafka, p.Mongo = harness.SharedKafka(t), harness.SharedMongo(t)
+	endpoint := harness.LocalStack(t) // after Kafka, which it takes for every MSK cluster
+	p.AWS = harness.AWS(t)
 	p.phases = append(p.phases, phase{"servers", time.Since(begun)})
 	if p.MongoURI, err = withDatabase(p.Mongo.Addr, p.Env); err != nil {
 		return nil, err
 	}
-	p.context = []string{
-		"-c", "target=" + spec.TargetLocalStack, "-c", "env=" + p.Env,
-		"-c", "kafka=" + spec.KafkaSelf, "-c", "kafkaBootstrapServers=" + p.Kafka.Addr, "-c", "kafkaTopic=" + p.Topic,
-	}
-	for _, s := range settings {
-		p.context = append(p.context, "-c", s)
-	}
+	p.Set("target="+spec.TargetLocalStack, "env="+p.Env,
+		"kafka="+spec.KafkaSelf, "kafkaBootstrapServers="+p.Kafka.Addr, "kafkaTopic="+p.Topic,
+		"kafkaPartitions="+strconv.Itoa(partitions))
+	p.Set(settings...)
 	home, err := harness.RunDir("cdk")
 	if err != nil {
 		return nil, err
@@ -76,8 +76,8 @@ func deploy(t testing.TB, settings []string) (*Pipeline, error) {
 	}{
 		{"cdk bootstrap", p.bootstrap},
 		{"build", func(context.Context) error { return <-built }},
-		{"topic", p.makeTopic},
 		{"cdk deploy", func(ctx context.Context) error { _, err := p.Deploy(ctx); return err }},
+		{"topic", p.initTopic},
 		{"store", p.initStore},
 	} {
 		begun := time.Now()
@@ -89,11 +89,13 @@ func deploy(t testing.TB, settings []string) (*Pipeline, error) {
 	return p, nil
 }
 
-// build builds the functions, and compiles the CDK app, which `cdk deploy` would do.
+// build builds the functions, and compiles the CDK app and the command line, which would
+// else be done when they run.
 func build(ctx context.Context, top string) error {
 	for _, args := range [][]string{
 		{"run", "./scripts/functions", "-arch", runtime.GOARCH},
 		{"build", "-o", os.DevNull, "./infra"},
+		{"build", "-o", os.DevNull, "./scripts/millrace"},
 	} {
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir = top
@@ -109,14 +111,34 @@ func (p *Pipeline) bootstrap(ctx context.Context) error {
 	return err
 }
 
+// Set changes settings of the deployment (spec.DeploymentTable), given as "key=value", for
+// the next Deploy; "key=" leaves one out.
+func (p *Pipeline) Set(settings ...string) {
+	for _, s := range settings {
+		key, value, _ := strings.Cut(s, "=")
+		p.settings = slices.DeleteFunc(p.settings, func(old string) bool { return strings.HasPrefix(old, key+"=") })
+		if value != "" {
+			p.settings = append(p.settings, s)
+		}
+	}
+}
+
 // Deploy runs `cdk deploy` of all stacks and returns what it printed.
 func (p *Pipeline) Deploy(ctx context.Context) (string, error) {
-	return p.CDK(ctx, append([]string{"deploy", "--all", "--require-approval", "never"}, p.context...)...)
+	return p.app(ctx, "deploy", "--all", "--require-approval", "never")
 }
 
 // Destroy runs `cdk destroy` of all stacks and returns what it printed.
 func (p *Pipeline) Destroy(ctx context.Context) (string, error) {
-	return p.CDK(ctx, append([]string{"destroy", "--all", "--force"}, p.context...)...)
+	return p.app(ctx, "destroy", "--all", "--force")
+}
+
+// app runs a command of the CDK on the app with the settings.
+func (p *Pipeline) app(ctx context.Context, args ...string) (string, error) {
+	for _, s := range p.settings {
+		args = append(args, "-c", s)
+	}
+	return p.CDK(ctx, args...)
 }
 
 // CDK runs the CDK's command line and returns what it printed; an error shows the end.
@@ -131,11 +153,15 @@ func (p *Pipeline) CDK(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
-func (p *Pipeline) makeTopic(ctx context.Context) error {
-	return p.admin(func(a *kadm.Client) error {
-		_, err := a.CreateTopic(ctx, partitions, -1, nil, p.Topic)
-		return err
-	})
+// initTopic runs the command that follows the first deployment.
+func (p *Pipeline) initTopic(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", "run", "./scripts/millrace", "topic", "init", "--target", spec.TargetLocalStack, "--env", p.Env)
+	cmd.Dir = p.Top
+	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+p.cdk.Endpoint)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("millrace topic init: %w\n%s", err, out)
+	}
+	return nil
 }
 
 func (p *Pipeline) admin(do func(*kadm.Client) error) error {

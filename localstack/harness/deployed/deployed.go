@@ -24,9 +24,9 @@ type Pipeline struct {
 	AWS      aws.Config
 	Top      string // folder of the checkout
 
-	cdk     host.CDK
-	context []string // of the CDK app, as arguments
-	phases  []phase
+	cdk      host.CDK
+	settings []string // of the deployment, "key=value"
+	phases   []phase
 }
 
 // phase of making the deployment, and how long it took.

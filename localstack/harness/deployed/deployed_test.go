@@ -3,6 +3,7 @@ package deployed
 import (
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,6 +15,15 @@ func TestWithDatabase(t *testing.T) {
 	}
 	if _, err := withDatabase("mongodb://user:secret%@x", "e2e"); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("err = %v: it must not show the password", err)
+	}
+}
+
+func TestSet(t *testing.T) {
+	p := &Pipeline{}
+	p.Set("kafka=self", "kafkaBootstrapServers=b:9092", "env=x")
+	p.Set("kafka=msk", "kafkaBootstrapServers=", "lagHigh=5")
+	if want := []string{"env=x", "kafka=msk", "lagHigh=5"}; !slices.Equal(p.settings, want) {
+		t.Errorf("settings %v, want %v", p.settings, want)
 	}
 }
 

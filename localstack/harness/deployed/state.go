@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,12 +24,32 @@ func (p *Pipeline) Broker() *awsio.Broker {
 	return &awsio.Broker{Client: sqs.NewFromConfig(p.AWS), Prefix: spec.ResourceName(p.Env, "")}
 }
 
+// Function is a function of the deployment, by its name in package spec, as its alias has
+// it.
+func (p *Pipeline) Function(name string) *awsio.Function {
+	return &awsio.Function{Client: lambda.NewFromConfig(p.AWS), Name: spec.ResourceName(p.Env, name), Alias: spec.Alias}
+}
+
+// ClaimsBucket is the name of the bucket of claims and of the open pages.
+func (p *Pipeline) ClaimsBucket() string {
+	return spec.BucketName(p.Env, spec.ClaimsBucket, localStackAccount, host.LocalStackRegion)
+}
+
+// Produce writes records to the topic that ingest reads.
+func (p *Pipeline) Produce(ctx context.Context, records ...*kgo.Record) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(p.Kafka.Addr), kgo.DefaultProduceTopic(p.Topic))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return client.ProduceSync(ctx, records...).FirstErr()
+}
+
 // DeadLetters reads the dead-letter queues of the deployment.
 func (p *Pipeline) DeadLetters() *ops.DeadLetters {
-	bucket := spec.BucketName(p.Env, spec.ClaimsBucket, localStackAccount, host.LocalStackRegion)
 	return &ops.DeadLetters{
 		Queues: p.Broker(), MaxEvent: 10_000_000,
-		Claims: &awsio.Claims{Client: s3.NewFromConfig(p.AWS), Bucket: bucket},
+		Claims: &awsio.Claims{Client: s3.NewFromConfig(p.AWS), Bucket: p.ClaimsBucket()},
 	}
 }
 

@@ -13,7 +13,7 @@ from ..integration.conftest import LocalStack
 from ..integration.waiting import wait_until
 
 NAMESPACE = "AlarmsIntegration"
-DEADLINE = 60  # seconds
+DEADLINE = 90  # seconds: an alarm is evaluated once a minute
 
 
 def dimensions(**pairs: str) -> list[dict[str, str]]:
@@ -40,7 +40,7 @@ def plain(name: str, stat: str = "Sum", **dims: str) -> dict[str, Any]:
     return {"Namespace": NAMESPACE, "MetricName": name, "Dimensions": dimensions(**dims), "Period": 60, key: stat}
 
 
-# Written once, a few seconds before the first evaluation: errors 8 of 100 requests at
+# Written once, for the last minute that has ended: errors 8 of 100 requests at
 # stage a; latency 10 ms but for the slowest 2 %; stage ab has 500 errors.
 ERRORS, REQUESTS = metric("Errors", Stage="a"), metric("Requests", Stage="a")
 SILENT = metric("Nobody", Stage="a")
@@ -168,7 +168,7 @@ def states(cloudwatch: Any) -> dict[str, str]:
 def reached(localstack: LocalStack, topic: str, pages: Pages) -> float:
     """All alarms are put, and have reached their states; how many seconds it took."""
     cloudwatch = localstack.client("cloudwatch")
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(second=0) - timedelta(seconds=30)  # in the minute that has ended
     cloudwatch.put_metric_data(
         Namespace=NAMESPACE,
         MetricData=[
@@ -176,8 +176,8 @@ def reached(localstack: LocalStack, topic: str, pages: Pages) -> float:
             data("Errors", [500], [1], now, Stage="ab"),
             data("Requests", [100], [1], now, Stage="a"),
             data("Latency", [10, 800], [98, 2], now, Stage="a"),
-            data("History", [9], [1], now - timedelta(seconds=150), Case="two-of-three"),
-            data("History", [0], [1], now - timedelta(seconds=90), Case="two-of-three"),
+            data("History", [9], [1], now - timedelta(minutes=2), Case="two-of-three"),
+            data("History", [0], [1], now - timedelta(minutes=1), Case="two-of-three"),
             data("History", [9], [1], now, Case="two-of-three"),
         ],
     )

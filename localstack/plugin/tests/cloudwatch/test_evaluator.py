@@ -24,7 +24,7 @@ from millrace_localstack.cloudwatch.stats import Samples
 from ..integration.waiting import wait_until
 
 ACCOUNT, REGION = "000000000000", "us-east-1"
-NOW = 1_700_000_000
+NOW = 1_700_000_050  # ten seconds into a minute
 
 
 @pytest.fixture
@@ -61,6 +61,11 @@ class World:
     def put(self, name: str, value: float) -> None:
         samples = (Samples(1, value, value, value),)
         store_of(self.provider, ACCOUNT, REGION).write([Datum("N", name, (), int(self.now), None, None, samples)])
+
+    def evaluate(self) -> None:
+        """A minute later, when the minute that data were put in has ended."""
+        self.now += 60
+        self.evaluator.evaluate_all()
 
     def state(self, name: str) -> str:
         alarms = cloudwatch_stores[ACCOUNT][REGION].alarms.values()
@@ -99,7 +104,7 @@ def test_one_bad_alarm_does_not_stop_the_others_and_is_said_once(
     world.metric("b-good")
     world.put("b-good", 9)
     for _ in range(3):
-        world.evaluator.evaluate_all()
+        world.evaluate()
     assert world.state("b-good") == "ALARM"
     assert world.state("a-bad") == "INSUFFICIENT_DATA"
     (warning,) = warnings(caplog)
@@ -107,13 +112,37 @@ def test_one_bad_alarm_does_not_stop_the_others_and_is_said_once(
     assert says in warning
 
 
+def test_an_alarm_is_evaluated_once_for_the_periods_that_have_ended(world: World) -> None:
+    world.metric("m")
+    world.put("m", 9)
+    world.evaluate()
+    assert world.state("m") == "ALARM"
+    world.provider.set_alarm_state(context(ACCOUNT, REGION), "m", "OK", "by hand")
+    world.now += 49  # the window moves 52 s later, which is 2 s after the next minute
+    world.evaluator.evaluate_all()
+    assert world.state("m") == "OK"
+    world.now += 3
+    world.evaluator.evaluate_all()
+    assert world.state("m") == "ALARM"
+
+
+def test_an_alarm_that_is_put_again_is_evaluated_at_once(world: World) -> None:
+    world.metric("m", Threshold=10)
+    world.put("m", 9)
+    world.evaluate()
+    assert world.state("m") == "OK"
+    world.metric("m")
+    world.evaluator.evaluate_all()
+    assert world.state("m") == "ALARM"
+
+
 def test_a_complaint_is_said_again_after_it_was_settled(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.composite("c", "ALARM(later)")
-    world.evaluator.evaluate_all()
+    world.evaluate()
     world.metric("later")
-    world.evaluator.evaluate_all()
+    world.evaluate()
     cloudwatch_stores[ACCOUNT][REGION].alarms.pop(f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:later")
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert len(warnings(caplog)) == 2
 
 
@@ -122,11 +151,11 @@ def test_a_composite_alarm_sees_the_states_of_one_moment(world: World) -> None:
     world.metric("errors")
     world.metric("outage")
     world.composite("page", "ALARM(errors) AND NOT ALARM(outage)")
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert world.ran == [("page", "INSUFFICIENT_DATA", "OK")]
     world.put("errors", 9)
     world.put("outage", 9)
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert world.state("errors") == world.state("outage") == "ALARM"
     assert world.ran == [("page", "INSUFFICIENT_DATA", "OK")]
 
@@ -137,7 +166,7 @@ def test_nested_composites_are_settled_in_one_pass_in_any_order(world: World) ->
     world.composite("c-inner", "ALARM(m)")
     world.metric("m")
     world.put("m", 9)
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert [world.state(n) for n in ("a-outer", "b-middle", "c-inner")] == ["ALARM"] * 3
     assert [name for name, _, _ in world.ran] == ["c-inner", "b-middle", "a-outer"]
 
@@ -149,14 +178,14 @@ def test_a_circle_does_not_keep_others_from_being_evaluated(
     world.composite("b", "ALARM(a)")
     world.composite("c", "TRUE")
     for _ in range(2):
-        world.evaluator.evaluate_all()
+        world.evaluate()
     assert [world.state(n) for n in "abc"] == ["INSUFFICIENT_DATA", "INSUFFICIENT_DATA", "ALARM"]
     assert len(warnings(caplog)) == 2
 
 
 def test_disabled_actions_do_not_run(world: World) -> None:
     world.composite("c", "TRUE", ActionsEnabled=False)
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert world.state("c") == "ALARM"
     assert world.ran == []
 
@@ -168,17 +197,17 @@ def test_a_suppressed_change_that_is_undone_is_never_announced(world: World) -> 
         "page", "ALARM(failing)", ActionsSuppressor="deploying", ActionsSuppressorWaitPeriod=0,
         ActionsSuppressorExtensionPeriod=30,
     )  # fmt: skip
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert world.ran.pop() == ("page", "INSUFFICIENT_DATA", "OK")
     world.put("deploying", 9)
     world.put("failing", 9)
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert (world.state("page"), world.ran) == ("ALARM", [])
-    world.now += 300
     world.put("failing", 0)
-    world.evaluator.evaluate_all()
+    world.evaluate()
+    assert (world.state("page"), world.ran) == ("OK", [])
     world.now += 300
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert (world.state("page"), world.ran) == ("OK", [])
 
 
@@ -189,13 +218,13 @@ def test_a_suppressed_change_that_lasts_is_announced_after_the_extension_period(
         "page", "ALARM(failing)", ActionsSuppressor="deploying", ActionsSuppressorWaitPeriod=0,
         ActionsSuppressorExtensionPeriod=30,
     )  # fmt: skip
-    world.evaluator.evaluate_all()
+    world.evaluate()
     world.ran.clear()
     world.put("deploying", 9)
     world.put("failing", 9)
-    world.evaluator.evaluate_all()
-    world.now += 1
-    world.put("deploying", -9)  # its sum is 0 now
+    world.evaluate()
+    world.put("deploying", 0)
+    world.evaluate()
     for seconds, ran in ((0, []), (29, []), (1, [("page", "OK", "ALARM")]), (60, [("page", "OK", "ALARM")])):
         world.now += seconds
         world.evaluator.evaluate_all()
@@ -205,7 +234,7 @@ def test_a_suppressed_change_that_lasts_is_announced_after_the_extension_period(
 def test_the_history_has_awss_reason_data(world: World) -> None:
     world.metric("m", Unit="None")
     world.put("m", 9)
-    world.evaluator.evaluate_all()
+    world.evaluate()
     (item,) = world.provider.describe_alarm_history(context(ACCOUNT, REGION), alarm_name="m")["AlarmHistoryItems"]
     assert '"recentDatapoints": [9.0]' in item["HistoryData"]
     assert '"statistic": "Sum"' in item["HistoryData"]
@@ -221,7 +250,7 @@ def test_an_alarm_deleted_meanwhile_is_no_complaint(world: World, caplog: pytest
         return read(account, region)
 
     world.provider.get_store = deleted
-    world.evaluator.evaluate_all()
+    world.evaluate()
     assert warnings(caplog) == []
 
 
@@ -269,6 +298,6 @@ class TestRunning:
 
 def test_dates_are_utc(world: World) -> None:
     world.composite("c", "TRUE")
-    world.evaluator.evaluate_all()
+    world.evaluate()
     (alarm,) = cloudwatch_stores[ACCOUNT][REGION].alarms.values()
     assert alarm.alarm["StateTransitionedTimestamp"] <= datetime.now(UTC)

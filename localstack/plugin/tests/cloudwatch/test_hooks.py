@@ -17,8 +17,8 @@ def test_the_hook_has_the_name_of_its_entry_point() -> None:
 
 
 def test_the_interval() -> None:
-    assert interval({}) == 5
-    assert interval({INTERVAL: ""}) == 5
+    assert interval({}) == 1
+    assert interval({INTERVAL: ""}) == 1
     assert interval({INTERVAL: "0.5"}) == 0.5
 
 

@@ -7,11 +7,18 @@ import pytest
 
 from millrace_localstack.cloudwatch.datum import Metric, Window
 from millrace_localstack.cloudwatch.judge import State
-from millrace_localstack.cloudwatch.metricalarm import AlarmError, check, define, evaluate
+from millrace_localstack.cloudwatch.metricalarm import (
+    SETTLE,
+    AlarmError,
+    check,
+    define,
+    evaluate,
+    evaluation_window,
+)
 from millrace_localstack.cloudwatch.queries import Read
 from millrace_localstack.cloudwatch.stats import Samples
 
-NOW = 1_700_000_000
+MINUTE = 1_700_000_040  # a whole one
 DEFINITION = {
     "Namespace": "N",
     "MetricName": "m",
@@ -25,12 +32,12 @@ DEFINITION = {
 
 
 def data(*points: tuple[int, float, float]) -> Read:
-    """Points as (seconds before NOW, value, count)."""
+    """Points as (seconds before the last second of a minute, value, count)."""
 
     def read(_: Metric, window: Window, __: bool) -> Sequence[Sequence[Samples]]:
         periods: list[list[Samples]] = [[] for _ in range(window.count)]
         for ago, value, count in points:
-            index = (NOW - ago - window.start) // window.period
+            index = (MINUTE - 1 - ago - window.start) // window.period
             if 0 <= index < window.count:
                 periods[index].append(Samples(count, value * count, value, value))
         return periods
@@ -39,10 +46,42 @@ def data(*points: tuple[int, float, float]) -> Read:
 
 
 def state(read: Read, **changes: Any) -> State | None:
-    return evaluate(define({**DEFINITION, **changes}), read, NOW).state
+    alarm = define({**DEFINITION, **changes})
+    return evaluate(alarm, read, evaluation_window(alarm, MINUTE + SETTLE)).state
 
 
-def test_the_newest_period_ends_now_and_is_one_period_long() -> None:
+@pytest.mark.parametrize(
+    ("period", "now", "end"),
+    [
+        (60, 0, -60),  # data of the minute that has just ended may still come
+        (60, SETTLE - 0.1, -60),
+        (60, SETTLE, 0),
+        (60, 59, 0),  # of the minute that is not over nothing is looked at
+        (60, 61.9, 0),
+        (60, 62, 60),
+        (300, SETTLE, 0),  # five minutes that end at any minute
+        (300, 62, 60),
+        (86_400, 62, 60),
+        (10, 11.9, 0),
+        (10, 12, 10),
+        (20, 12, 10),  # evaluated every 10 seconds
+        (30, 12, 10),
+        (30, 22, 20),
+    ],
+)
+def test_a_window_ends_at_a_whole_minute_or_ten_seconds(period: int, now: float, end: int) -> None:
+    window = evaluation_window(define({**DEFINITION, "Period": period}), MINUTE + now)
+    assert window == Window(MINUTE + end - 3 * period, period, 3)
+
+
+def test_a_value_stays_in_its_period_until_the_window_moves() -> None:
+    # Two periods of 3 are no period of 6, whenever it is looked between two steps.
+    read, alarm = data((60, 3, 1), (0, 3, 1)), define(DEFINITION)
+    for second in range(60):
+        assert evaluate(alarm, read, evaluation_window(alarm, MINUTE + SETTLE + second)).state == State.OK
+
+
+def test_the_newest_period_is_the_last_one_that_has_ended() -> None:
     assert state(data((0, 9, 1))) == State.ALARM
     assert state(data((59, 3, 1), (0, 3, 1))) == State.ALARM  # 6 within 60 s
     assert state(data((60, 3, 1), (0, 3, 1))) == State.OK  # 60 s ago is the period before

@@ -102,7 +102,6 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]
         "DISABLE_EVENTS": "1",
         "DNS_ADDRESS": "0",
         "LAMBDA_RUNTIME_EXECUTOR": "process",
-        "MILLRACE_ALARM_INTERVAL_SECONDS": "1",
         "SQS_CLOUDWATCH_METRICS_REPORT_INTERVAL": "1",
         "LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC": "0.001",
         "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.2",

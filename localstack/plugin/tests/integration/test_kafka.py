@@ -304,6 +304,19 @@ def test_a_record_beyond_6_mb_is_given_up(
     assert seen(probe) == [(f"{topic.name}-0", 0), (f"{topic.name}-0", 2)]
 
 
+def test_a_topic_that_is_made_later_is_taken_up(
+    probe: Probe, topic: Topic, localstack: LocalStack, subscribe: Callable[..., dict[str, Any]]
+) -> None:
+    topic.delete()
+    mapping = subscribe()
+    missing = f"event source mapping {mapping['UUID']}: KafkaError{{code=UNKNOWN_TOPIC_OR_PART"
+    wait_until(lambda: missing in localstack.log.read_text(), explain=lambda: "it has not looked for the topic")
+    topic.create(partitions=2)
+    topic.send("a", partition=1)
+    wait_for_commit(topic, mapping, {0: 0, 1: 1})
+    assert seen(probe) == [(f"{topic.name}-1", 0)]
+
+
 def test_disabling_stops_and_enabling_goes_on_where_it_was(
     probe: Probe, topic: Topic, subscribe: Callable[..., dict[str, Any]]
 ) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from localstack.aws.api import RequestContext
 from localstack.aws.api.cloudwatch import ResourceNotFound
@@ -37,6 +38,9 @@ class Evaluator:
         self._complaints = Complaints(LOG)
         self._composites = CompositeAlarms(provider, now, self._complaints)
         self._evaluating: int | None = None  # the thread inside evaluate_all
+        # The end of the window that an alarm was judged by. Putting an alarm again makes a
+        # new object of it, which has not been judged.
+        self._judged: WeakKeyDictionary[LocalStackAlarm, int] = WeakKeyDictionary()
 
     def run(self, stop: threading.Event, interval: float) -> None:
         """Evaluates every `interval` seconds until `stop` is set."""
@@ -48,8 +52,9 @@ class Evaluator:
                 LOG.exception("evaluation of alarms failed; it is tried again in %s s", interval)
 
     def evaluate_all(self) -> None:
-        """Evaluates every metric alarm by ARN, then the composite alarms, which so see
-        one moment's states and not a mixture of old and new ones."""
+        """Evaluates the metric alarms by ARN, each once for the periods that have ended,
+        then the composite alarms, which so see one moment's states and not a mixture of
+        old and new ones."""
         self._evaluating = threading.get_ident()
         try:
             for account, region, alarms in _alarms():
@@ -72,7 +77,11 @@ class Evaluator:
         try:
             defined = metricalarm.define(definition)
             now = int(self._now())
-            verdict = metricalarm.evaluate(defined, self._reader(context), now)
+            window = metricalarm.evaluation_window(defined, now)
+            if self._judged.get(alarm) == window.end:
+                return
+            verdict = metricalarm.evaluate(defined, self._reader(context), window)
+            self._judged[alarm] = window.end
             if verdict.state is not None and verdict.state != definition["StateValue"]:
                 data = _reason_data(definition, defined.period, verdict, now)
                 self._provider.set_alarm_state(

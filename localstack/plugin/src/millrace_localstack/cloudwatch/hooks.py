@@ -1,7 +1,8 @@
 """The patches of LocalStack 4.14, each with its reason. `install` is an entry point in the
 group localstack.hooks.on_infra_start.
 
-MILLRACE_ALARM_INTERVAL_SECONDS: seconds between two evaluations of all alarms (default 5).
+MILLRACE_ALARM_INTERVAL_SECONDS: seconds between two looks at all alarms (default 1).
+Most find nothing to do: an alarm is evaluated once for each end of its periods.
 """
 
 import logging
@@ -22,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 def interval(environment: Mapping[str, str]) -> float:
     """Seconds between evaluations; raises ValueError for what is no positive number."""
-    text = environment.get(INTERVAL) or "5"
+    text = environment.get(INTERVAL) or "1"
     try:
         seconds = float(text)
     except ValueError:
@@ -40,4 +41,4 @@ def install() -> None:
     service = RunningService(lambda provider: Evaluator(provider, time.time), seconds)
     patches_alarms.apply(service)
     patches_metrics.apply(service)
-    LOG.info("Millrace's CloudWatch is in place; alarms are evaluated every %g s", seconds)
+    LOG.info("Millrace's CloudWatch is in place; alarms are looked at every %g s", seconds)

@@ -13,6 +13,10 @@ from millrace_localstack.cloudwatch.datum import Window
 from millrace_localstack.cloudwatch.judge import DataPoint, Rule, Verdict
 from millrace_localstack.cloudwatch.queries import Plan, QueryError, Read
 
+# Seconds that data may take to arrive: a period is looked at when it ended so long ago.
+# shared/alarm has the same; AWS says only that data may be late.
+SETTLE = 2
+
 
 class AlarmError(ValueError):
     """The alarm is wrong, or of a kind that is not supported; the text says why."""
@@ -47,16 +51,26 @@ def check(alarm: Mapping[str, Any]) -> None:
     result is not one time series shows without data too."""
     defined = define(alarm)
     try:
-        evaluate(defined, lambda _, window, __: [[]] * window.count, now=0)
+        evaluate(defined, lambda _, window, __: [[]] * window.count, evaluation_window(defined, 0))
     except QueryError as e:
         raise AlarmError(str(e)) from None
 
 
-def evaluate(alarm: MetricAlarm, read: Read, now: int) -> Verdict:
-    """The verdict at a time in seconds. Periods end now, where CloudWatch's end at the
-    whole minute, so that an alarm follows its data within seconds."""
+def evaluation_window(alarm: MetricAlarm, now: float) -> Window:
+    """The periods that are looked at: those that have ended. User Guide, "Alarm
+    evaluation": with a period of 5 minutes, "at the end of minute 5 the alarm evaluates
+    based on data from minutes 1 to 5. Then at the end of minute 6 [...] from minutes 2 to
+    6"; an alarm with a period of 10, 20 or 30 seconds moves on every 10 seconds. So the
+    period that is not over yet counts for nothing, and a value is in the same period at
+    each evaluation between two steps."""
+    step = 60 if alarm.period >= 60 else 10
+    end = int(now - SETTLE) // step * step
     count = alarm.rule.evaluation_range
-    window = Window(now + 1 - alarm.period * count, alarm.period, count)
+    return Window(end - alarm.period * count, alarm.period, count)
+
+
+def evaluate(alarm: MetricAlarm, read: Read, window: Window) -> Verdict:
+    """The verdict over the periods of `window`."""
     if alarm.ignore_few_samples is not None and _few(alarm, read, window, alarm.ignore_few_samples):
         return Verdict(None, "There are too few samples for this percentile: the state is kept.", ())
     series = alarm.plan.evaluate(alarm.result, read, window)

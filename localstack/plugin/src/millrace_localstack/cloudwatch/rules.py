@@ -12,6 +12,7 @@ Words may be in either case (CloudFormation's own examples write FALSE and False
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class Or:
 type Rule = Constant | Is | Not | And | Or
 
 
+@functools.lru_cache(maxsize=1024)  # every rule is read every second
 def parse(text: str) -> Rule:
     """The rule's syntax tree; raises RuleError."""
     if len(text) > MAX_LENGTH:
