@@ -100,7 +100,8 @@ func (d *deployment) begins(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range d.pager.pages {
-		if g := &d.pager.pages[i]; g.opens() {
+		// On-call's own alarms page past it. Here its schedule, a minute long, is silence.
+		if g := &d.pager.pages[i]; g.opens() && g.Millrace != nil {
 			t.Errorf("a new deployment has paged: %s", g.Subject)
 		}
 	}

@@ -30,7 +30,8 @@ type CDK struct {
 	App      string // folder with cdk.json, which the app runs in
 	Endpoint string // of LocalStack
 	// Home keeps what the command line remembers between two runs, such as the account of
-	// a set of credentials: it must be another one for another LocalStack.
+	// a set of credentials, and the templates, which two runs at once cannot share: it must
+	// be another one for another LocalStack.
 	Home string
 }
 
@@ -46,7 +47,7 @@ func (c *CDK) Run(ctx context.Context, out io.Writer, args ...string) error {
 		return fmt.Errorf("no CDK: %w", err)
 	}
 	args = append([]string{filepath.Join(dir, "node_modules", "aws-cdk", "bin", "cdk")}, args...)
-	args = append(args, "--no-color", "--no-notices", "--ci") // --ci: all to standard output
+	args = append(args, "--output", filepath.Join(c.Home, "cdk.out"), "--no-color", "--no-notices", "--ci") // --ci: all to standard output
 	cmd := exec.CommandContext(ctx, node, args...)
 	cmd.Dir = c.App
 	cmd.Stdout, cmd.Stderr = out, out
