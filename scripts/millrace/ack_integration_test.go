@@ -6,19 +6,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
@@ -30,58 +24,23 @@ import (
 // a deployment is found, the bucket, and the function with its own zip.
 func deployOnCall(t *testing.T, cfg aws.Config, name string) *awsio.Object {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	queues := sqs.NewFromConfig(cfg)
-	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(spec.ResourceName(name, spec.Ingest))})
-	must(err)
+	makeIngestQueue(t, cfg, name)
 	buckets := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	bucket := spec.BucketName(name, spec.ClaimsBucket, "000000000000", cfg.Region)
-	_, err = buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket})
-	must(err)
-	functions, function := lambda.NewFromConfig(cfg), spec.ResourceName(name, spec.OnCall)
-	t.Cleanup(func() {
-		_, err1 := queues.DeleteQueue(context.Background(), &sqs.DeleteQueueInput{QueueUrl: q.QueueUrl})
-		_, err2 := functions.DeleteFunction(context.Background(), &lambda.DeleteFunctionInput{FunctionName: &function})
-		_, err3 := buckets.DeleteObject(context.Background(), &s3.DeleteObjectInput{Bucket: &bucket, Key: aws.String(spec.OpenPagesKey)})
-		_, err4 := buckets.DeleteBucket(context.Background(), &s3.DeleteBucketInput{Bucket: &bucket})
-		if err := errors.Join(err1, err2, err3, err4); err != nil {
-			t.Log(err)
-		}
+	if _, err := buckets.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &bucket}); err != nil {
+		t.Fatal(err)
+	}
+	atEnd(t, func(ctx context.Context) error {
+		_, err1 := buckets.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: aws.String(spec.OpenPagesKey)})
+		_, err2 := buckets.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &bucket})
+		return errors.Join(err1, err2)
 	})
 	vars := map[string]string{"MILLRACE_ENV": name, spec.ClaimsVar: bucket}
 	for _, topic := range spec.PageTopics() {
 		vars[spec.PageTopicVar(topic)] = "arn:aws:sns:us-east-1:000000000000:" + spec.ResourceName(name, topic)
 	}
-	_, err = functions.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: &function, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String("arn:aws:iam::000000000000:role/any"),
-		Code: &types.FunctionCode{ZipFile: functionZip(t, spec.OnCall)}, Environment: &types.Environment{Variables: vars}, Publish: true, Timeout: aws.Int32(30),
-	})
-	must(err)
-	must(lambda.NewPublishedVersionActiveWaiter(functions).Wait(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &function, Qualifier: aws.String("1")}, time.Minute))
-	_, err = functions.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: &function, Name: aws.String(spec.Alias), FunctionVersion: aws.String("1")})
-	must(err)
+	makeFunction(t, lambda.NewFromConfig(cfg), spec.ResourceName(name, spec.OnCall), functionZip(t, spec.OnCall), vars)
 	return awsio.NewObject(cfg, bucket, spec.OpenPagesKey)
-}
-
-// functionZip builds a function, by its name in package spec.
-func functionZip(t *testing.T, name string) []byte {
-	t.Helper()
-	dir := t.TempDir()
-	build := exec.Command("go", "run", "./scripts/functions", "-out", dir, "-arch", runtime.GOARCH, name)
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	zip, err := os.ReadFile(filepath.Join(dir, runtime.GOARCH, name+".zip"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return zip
 }
 
 // What a person types at a deployed pipeline, and reads.

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -107,13 +106,11 @@ func received(t *testing.T, b *awsio.Broker, name string, n int) (all []queue.Re
 // commanded runs a command and returns what it printed.
 func commanded(t *testing.T, code int, args ...string) string {
 	t.Helper()
-	var out, errs bytes.Buffer
-	e := processEnv()
-	e.stdout, e.stderr = &out, &errs
-	if got := execute(t.Context(), e, args); got != code {
-		t.Fatalf("millrace %s: exit code %d, want %d: %s%s", strings.Join(args, " "), got, code, &out, &errs)
+	got, stdout, stderr := executed(t, args...)
+	if got != code {
+		t.Fatalf("millrace %s: exit code %d, want %d: %s%s", strings.Join(args, " "), got, code, stdout, stderr)
 	}
-	return out.String()
+	return stdout
 }
 
 // What SNS really puts into the queue of a subscription comes back unchanged.

@@ -69,16 +69,13 @@ func newTopicInit(e env, g *globalOptions) *cobra.Command {
 }
 
 func (o *topicOptions) flags(c *cobra.Command) {
-	const (
-		partitions = 12 // as kafkaPartitions of a deployment, and below kafkaRetention
-		retention  = 7 * 24 * time.Hour
-	)
+	defaults := spec.DefaultTopicSettings()
 	c.Flags().StringVar(&o.kafka, "kafka", "", "ask these Kafka `brokers` (host:port, separated by commas)")
 	c.Flags().StringVar(&o.cluster.topic, "topic", embedded.Topic, "`name` of the topic, with --kafka")
-	c.Flags().IntVar(&o.settings.Partitions, "partitions", partitions, "its partitions, with --kafka")
-	c.Flags().IntVar(&o.settings.Replication, "replication", 0, "replicas of each partition, with --kafka; 0 leaves it to the brokers")
-	c.Flags().IntVar(&o.settings.MinInsync, "min-insync", 0, "its min.insync.replicas, with --kafka; 0 leaves it to the brokers")
-	c.Flags().DurationVar(&o.settings.Retention, "retention", retention, "how long it keeps records, with --kafka; 0 leaves it to the brokers")
+	c.Flags().IntVar(&o.settings.Partitions, "partitions", defaults.Partitions, "its partitions, with --kafka")
+	c.Flags().IntVar(&o.settings.Replication, "replication", defaults.Replication, "replicas of each partition, with --kafka; 0 leaves it to the brokers")
+	c.Flags().IntVar(&o.settings.MinInsync, "min-insync", defaults.MinInsync, "its min.insync.replicas, with --kafka; 0 leaves it to the brokers")
+	c.Flags().DurationVar(&o.settings.Retention, "retention", defaults.Retention, "how long it keeps records, with --kafka; 0 leaves it to the brokers")
 	o.cluster.security(c)
 }
 

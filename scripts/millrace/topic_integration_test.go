@@ -3,17 +3,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
-	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,15 +34,7 @@ func deployTopic(t *testing.T, kafka string) *topicDeployment {
 	cfg := localStack(t)
 	d := &topicDeployment{name: "topic" + uuid.NewString()[:6], functions: lambda.NewFromConfig(cfg)}
 	d.topic = spec.ResourceName(d.name, "events")
-	queues := sqs.NewFromConfig(cfg)
-	q, err := queues.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(spec.ResourceName(d.name, spec.Ingest))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	atEnd(t, func(ctx context.Context) error {
-		_, err := queues.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: q.QueueUrl})
-		return err
-	})
+	makeIngestQueue(t, cfg, d.name)
 	given, err := spec.LoadDeployment(map[string]any{
 		"target": "localstack", "env": d.name, "kafka": "self", "kafkaBootstrapServers": kafka, "kafkaTopic": d.topic, "kafkaPartitions": "3", "kafkaRetention": "24h",
 	})
@@ -55,8 +44,8 @@ func deployTopic(t *testing.T, kafka string) *topicDeployment {
 	vars := given.MonitorKafkaVars()
 	vars["MILLRACE_ENV"], vars["MONGODB_URI"] = d.name, "mongodb://127.0.0.1:1/"
 	zip := functionZip(t, spec.Monitor)
-	d.function(t, spec.Monitor, zip, vars)
-	d.function(t, spec.Ingest, zip, vars)
+	makeFunction(t, d.functions, spec.ResourceName(d.name, spec.Monitor), zip, vars)
+	makeFunction(t, d.functions, spec.ResourceName(d.name, spec.Ingest), zip, vars)
 	mapping, err := d.functions.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
 		FunctionName: aws.String(spec.ResourceName(d.name, spec.Ingest) + ":" + spec.Alias), Topics: []string{d.topic}, StartingPosition: types.EventSourcePositionTrimHorizon,
 		SelfManagedEventSource:     &types.SelfManagedEventSource{Endpoints: map[string][]string{"KAFKA_BOOTSTRAP_SERVERS": {kafka}}},
@@ -72,48 +61,10 @@ func deployTopic(t *testing.T, kafka string) *topicDeployment {
 	return d
 }
 
-// atEnd undoes a part of a test: the servers may be of longer life than it.
-func atEnd(t *testing.T, undo func(context.Context) error) {
-	t.Helper()
-	t.Cleanup(func() {
-		if err := undo(context.Background()); err != nil {
-			t.Log(err)
-		}
-	})
-}
-
-// function makes one with the alias that people and event sources invoke.
-func (d *topicDeployment) function(t *testing.T, name string, zip []byte, vars map[string]string) {
-	t.Helper()
-	function := spec.ResourceName(d.name, name)
-	_, err := d.functions.CreateFunction(t.Context(), &lambda.CreateFunctionInput{
-		FunctionName: &function, Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String("arn:aws:iam::000000000000:role/any"),
-		Code: &types.FunctionCode{ZipFile: zip}, Environment: &types.Environment{Variables: vars}, Publish: true, Timeout: aws.Int32(50),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	atEnd(t, func(ctx context.Context) error {
-		_, err := d.functions.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: &function})
-		return err
-	})
-	published := &lambda.GetFunctionConfigurationInput{FunctionName: &function, Qualifier: aws.String("1")}
-	if err := lambda.NewPublishedVersionActiveWaiter(d.functions).Wait(t.Context(), published, time.Minute); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.functions.CreateAlias(t.Context(), &lambda.CreateAliasInput{FunctionName: &function, Name: aws.String(spec.Alias), FunctionVersion: aws.String("1")}); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // millrace runs the command on the deployment.
 func (d *topicDeployment) millrace(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, errs bytes.Buffer
-	e := processEnv()
-	e.stdout, e.stderr = &out, &errs
-	code = execute(t.Context(), e, append(args, "--target", targetLocalStack, "--env", d.name))
-	return code, out.String(), errs.String()
+	return executed(t, append(args, "--target", targetLocalStack, "--env", d.name)...)
 }
 
 // What a person types after the first deployment, and reads: the topic is missing, is

@@ -13,8 +13,6 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio/broker"
 	"github.com/millrace-pipeline/millrace/shared/adapter/lambdaio"
-	"github.com/millrace-pipeline/millrace/shared/event"
-	"github.com/millrace-pipeline/millrace/shared/pipeline"
 )
 
 // KafkaOptions say where events are read from.
@@ -149,14 +147,9 @@ func (k *kafkaSource) invoke(ctx context.Context, batch []*kgo.Record) (map[kafk
 }
 
 func lambdaRecord(r *kgo.Record) lambdaio.KafkaRecord {
-	k := lambdaio.KafkaRecord{
-		KafkaRecord: pipeline.KafkaRecord{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Key: r.Key},
-		Value:       r.Value, Timestamp: r.Timestamp, LogAppendTime: r.Attrs.TimestampType() == 1,
+	return lambdaio.KafkaRecord{
+		KafkaRecord: kafkaio.KafkaRecordOf(r), Value: r.Value, Timestamp: r.Timestamp, LogAppendTime: r.Attrs.TimestampType() == 1,
 	}
-	for _, h := range r.Headers {
-		k.Headers = append(k.Headers, event.Header{Name: h.Key, Value: h.Value})
-	}
-	return k
 }
 
 // ConsumerLag is how many records of the topic ingest has not read and committed.

@@ -17,8 +17,9 @@ import (
 )
 
 // Redrive is the handler of the function dlq-redrive. A schedule redrives what failed
-// for a reason that passes by itself, and what a topic could not hand over. A direct invocation and each SQS message carry a
-// redrive.Request in JSON; the direct one is answered with the redrive.Result.
+// for a reason that passes by itself, and what a topic could not hand over. A direct
+// invocation and each SQS message carry a redrive.Request in JSON; the direct one is
+// answered with the redrive.Result.
 func (p *Parts) Redrive() lambdaio.Handler {
 	h := &redriver{engine: p.engine(), observe: p.Observe, now: p.Now}
 	return func(ctx context.Context, payload []byte) ([]byte, error) {

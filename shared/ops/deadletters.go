@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -75,27 +76,22 @@ type DeadLetterList struct {
 // each queue, and counts them all.
 func (d *DeadLetters) List(ctx context.Context, f DeadLetterFilter, limit int) (DeadLetterList, error) {
 	list := DeadLetterList{Letters: []DeadLetter{}, Counts: []DeadLetterCount{}}
-	counts := make(map[DeadLetterCount]*DeadLetterCount)
+	counts := make(map[DeadLetterCount]DeadLetterCount) // by itself without its numbers
 	for l, err := range d.browse(ctx, f) {
 		if err != nil {
 			return list, err
 		}
 		list.Total++
 		kind := DeadLetterCount{Queue: l.queue, Stage: l.stage, Reason: l.reason}
-		c := counts[kind]
-		if c == nil {
-			c = &DeadLetterCount{Queue: l.queue, Stage: l.stage, Reason: l.reason}
-			counts[kind] = c
-		}
+		c := cmp.Or(counts[kind], kind)
 		c.Count++
 		c.Events += l.events()
+		counts[kind] = c
 		if len(list.Letters) < limit {
 			list.Letters = append(list.Letters, d.open(ctx, l).DeadLetter)
 		}
 	}
-	for _, c := range counts {
-		list.Counts = append(list.Counts, *c)
-	}
+	list.Counts = slices.AppendSeq(list.Counts, maps.Values(counts))
 	slices.SortFunc(list.Counts, func(a, b DeadLetterCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Queue, b.Queue),
 			cmp.Compare(a.Stage, b.Stage), cmp.Compare(a.Reason, b.Reason))

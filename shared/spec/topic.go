@@ -24,6 +24,13 @@ func (d *Deployment) TopicSettings() TopicSettings {
 	return TopicSettings{d.KafkaPartitions, d.KafkaReplication, d.KafkaMinInsync, d.KafkaRetention}
 }
 
+// DefaultTopicSettings are those of a deployment that chooses none.
+func DefaultTopicSettings() TopicSettings {
+	var d Deployment
+	fill(&d, DeploymentTable, map[string]string{}, deploymentKey, false) // the defaults have no errors: TestDeploymentDefaultsAreAllowed
+	return d.TopicSettings()
+}
+
 // Variables of monitor with the settings of the topic. One that is not set is left to the
 // brokers.
 const (

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"github.com/millrace-pipeline/millrace/shared/adapter/awsio"
 	"github.com/millrace-pipeline/millrace/shared/adapter/emf"
 	"github.com/millrace-pipeline/millrace/shared/adapter/kafkaio"
@@ -123,7 +121,7 @@ type watchedKafka struct{ kafkaio.Watch }
 // Health implements monitor.Kafka.
 func (w *watchedKafka) Health(ctx context.Context) (monitor.KafkaHealth, error) {
 	h, err := w.Watch.Health(ctx)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+	if kafkaio.NoTopic(err) {
 		err = fmt.Errorf("%w: `millrace topic init` makes the topic", err)
 	}
 	return monitor.KafkaHealth(h), err

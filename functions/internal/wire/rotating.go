@@ -59,18 +59,14 @@ type openStore struct {
 // start opens the store for the first time.
 func (r *rotating) start(ctx context.Context) error {
 	uri, err := r.uri.Current(ctx)
-	if err != nil {
-		return fault.Wrap(err, fault.StoreUnreachable, opOpen)
+	if err == nil {
+		var s eventStore
+		if s, err = r.open(ctx, uri); err == nil {
+			r.cur = &openStore{eventStore: s, uri: uri}
+		}
 	}
-	s, err := r.open(ctx, uri)
-	if err != nil {
-		return fault.Wrap(err, fault.StoreUnreachable, opOpen)
-	}
-	r.cur = &openStore{eventStore: s, uri: uri}
-	return nil
+	return fault.Wrap(err, fault.StoreUnreachable, "open store")
 }
-
-const opOpen = "open store"
 
 // Write implements store.Writer. Writing a batch again is harmless (delivery rule 8).
 func (r *rotating) Write(ctx context.Context, batch []event.Event) (results []store.Result, err error) {

@@ -27,7 +27,7 @@ func newStage(p *Pipeline, st spec.Stage) *Stage {
 	s := &Stage{Spec: st, Scope: scope}
 	q := p.queues(scope)
 	s.Queue, s.DLQ = q.work(st)
-	if st.Name != spec.Ingest {
+	if st.HasTopic() {
 		s.Undelivered = q.dead("Undelivered", st.Undelivered(), "")
 		s.Topic = newTopic(scope, p.o.name(st.Name), p.key, s.Queue, s.Undelivered)
 	}

@@ -157,7 +157,7 @@ func (p *Pipeline) CDK(ctx context.Context, args ...string) (string, error) {
 func (p *Pipeline) initTopic(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "./scripts/millrace", "topic", "init", "--target", spec.TargetLocalStack, "--env", p.Env)
 	cmd.Dir = p.Top
-	cmd.Env = append(os.Environ(), "AWS_ENDPOINT_URL="+p.cdk.Endpoint)
+	cmd.Env = append(os.Environ(), host.LocalStackEnv(p.cdk.Endpoint)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("millrace topic init: %w\n%s", err, out)
 	}

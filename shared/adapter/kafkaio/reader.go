@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/millrace-pipeline/millrace/shared/event"
@@ -51,7 +50,7 @@ func (r *Reader) Bounds(ctx context.Context, topic string, partition int32) (sta
 		}
 		o, ok := offsets.Lookup(topic, partition)
 		switch {
-		case !ok, errors.Is(o.Err, kerr.UnknownTopicOrPartition):
+		case !ok, NoTopic(o.Err):
 			return 0, 0, fmt.Errorf("kafka topic %q has no partition %d there: is this the right cluster?", topic, partition)
 		case o.Err != nil:
 			return 0, 0, fmt.Errorf("offsets of Kafka topic %q, partition %d: %w", topic, partition, o.Err)
@@ -120,11 +119,17 @@ func poll(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
 }
 
 func delivery(rec *kgo.Record) pipeline.Delivery {
-	k := &pipeline.KafkaRecord{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key}
+	k := KafkaRecordOf(rec)
+	return pipeline.Delivery{
+		ID: fmt.Sprintf("%s-%d@%d", rec.Topic, rec.Partition, rec.Offset), Body: rec.Value, Kafka: &k, Arrived: rec.Timestamp,
+	}
+}
+
+// KafkaRecordOf is what a delivery keeps of a record besides its value.
+func KafkaRecordOf(rec *kgo.Record) pipeline.KafkaRecord {
+	k := pipeline.KafkaRecord{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset, Key: rec.Key}
 	for _, h := range rec.Headers {
 		k.Headers = append(k.Headers, event.Header{Name: h.Key, Value: h.Value})
 	}
-	return pipeline.Delivery{
-		ID: fmt.Sprintf("%s-%d@%d", rec.Topic, rec.Partition, rec.Offset), Body: rec.Value, Kafka: k, Arrived: rec.Timestamp,
-	}
+	return k
 }

@@ -2,14 +2,12 @@ package kafkaio
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
@@ -51,7 +49,7 @@ func (a *TopicAdmin) Init(ctx context.Context) (spec.TopicReport, error) {
 }
 
 // ask connects and reports on the topic that look finds; look says too whether it created
-// it, and fails with kerr.UnknownTopicOrPartition where there is none.
+// it, and fails with NoTopic where there is none.
 func (a *TopicAdmin) ask(ctx context.Context, look func(context.Context, *kadm.Client) (bool, kadm.TopicDetail, error)) (spec.TopicReport, error) {
 	r := spec.TopicReport{Topic: a.Topic, Settings: a.Settings.State(), Differences: []spec.TopicDifference{}}
 	ctx, cancel := context.WithTimeout(ctx, topicTimeout)
@@ -65,7 +63,7 @@ func (a *TopicAdmin) ask(ctx context.Context, look func(context.Context, *kadm.C
 	tools := spec.KafkaTools{Brokers: strings.Join(a.Config.Brokers, ","), Secured: a.Config.secured()}
 	created, detail, err := look(ctx, admin)
 	switch {
-	case !created && errors.Is(err, kerr.UnknownTopicOrPartition):
+	case !created && NoTopic(err):
 		r.Create = tools.Create(a.Topic, a.Settings)
 		return r, nil
 	case err != nil:
@@ -97,8 +95,7 @@ func topicState(t kadm.TopicDetail) *spec.TopicState {
 func readConfigs(ctx context.Context, admin *kadm.Client, topic string, s *spec.TopicState) error {
 	var configs kadm.ResourceConfig
 	// The broker that answers may not have heard of a topic that was just made.
-	unheard := func(err error) bool { return errors.Is(err, kerr.UnknownTopicOrPartition) }
-	err := retry(ctx, unheard, func() error {
+	err := retry(ctx, NoTopic, func() error {
 		all, err := admin.DescribeTopicConfigs(ctx, topic)
 		if err != nil {
 			return err

@@ -13,6 +13,9 @@ import (
 	"github.com/millrace-pipeline/millrace/shared/spec"
 )
 
+// NoTopic reports whether err says that a topic, or a partition of it, does not exist.
+func NoTopic(err error) bool { return errors.Is(err, kerr.UnknownTopicOrPartition) }
+
 // RequireTopics returns nil when all topics exist and may be seen, and else an error that
 // names the first that does not.
 func RequireTopics(ctx context.Context, client *kgo.Client, topics ...string) error {
@@ -23,7 +26,7 @@ func RequireTopics(ctx context.Context, client *kgo.Client, topics ...string) er
 	for _, t := range topics {
 		err := found[t].Err
 		switch {
-		case errors.Is(err, kerr.UnknownTopicOrPartition), !found.Has(t) && err == nil:
+		case NoTopic(err), !found.Has(t) && err == nil:
 			return fmt.Errorf("kafka topic %q does not exist", t)
 		case err != nil:
 			return fmt.Errorf("kafka topic %q: %w", t, err)
@@ -37,11 +40,11 @@ func RequireTopics(ctx context.Context, client *kgo.Client, topics ...string) er
 // it is. It returns how many partitions the topic has.
 func EnsureTopic(ctx context.Context, client *kgo.Client, topic string, partitions int32) (int, error) {
 	admin := kadm.NewClient(client)
+	var t kadm.TopicDetail
 	_, err := createTopic(ctx, admin, topic, spec.TopicSettings{Partitions: int(partitions)})
-	if err != nil {
-		return 0, fmt.Errorf("kafka topic %q: %w", topic, err)
+	if err == nil {
+		t, err = awaitLeaders(ctx, admin, topic)
 	}
-	t, err := awaitLeaders(ctx, admin, topic)
 	if err != nil {
 		return 0, fmt.Errorf("kafka topic %q: %w", topic, err)
 	}
@@ -117,7 +120,7 @@ func retry(ctx context.Context, passes func(error) bool, do func() error) error 
 	}
 }
 
-// lookUp asks for a topic; the error is kerr.UnknownTopicOrPartition where there is none.
+// lookUp asks for a topic; the error is NoTopic where there is none.
 func lookUp(ctx context.Context, admin *kadm.Client, topic string) (kadm.TopicDetail, error) {
 	topics, err := admin.ListTopics(ctx, topic)
 	if err != nil {
